@@ -1,0 +1,246 @@
+"""Builds everything from Settings: the one place where the parts meet."""
+
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlmodel import Session, select
+
+from escalation import commands, migrating, queries, views
+from escalation.applying import Outgoing
+from escalation.commands import Do, Raise, Raised
+from escalation.config import Settings
+from escalation.database import Store
+from escalation.errors import BadConfig
+from escalation.explaining import Explanation, explain
+from escalation.ledger import importing
+from escalation.models import CalendarDay, WorkflowRow
+from escalation.sweep import Sweeper, Swept
+from escalation.verifying import Verified, verify
+from escalation.world import World, WorldReader, touch
+from notifications.channels import FolderChannel
+from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
+from notifications.message import Channel
+from notifications.rendering import Renderer
+from notifications.smtp import SmtpChannel, SmtpSettings
+from workflows.calendar import WorkCalendar
+from workflows.loading import digest, loads, source_of
+
+T = TypeVar("T")
+
+
+class App:
+    """An installation: a store, the rules it runs by, and the way its mail goes out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store(settings.database_url, busy_seconds=settings.database.busy_seconds)
+        hours = settings.calendar
+        self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url)
+        self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
+
+    def close(self) -> None:
+        """Gives the store's connections back."""
+        self.store.close()
+
+    # What people do.
+
+    def init(self, now: datetime) -> str:
+        """Makes the tables or brings them to the newest schema, and keeps the definition for new issues; the revision."""
+        revision = migrating.upgrade(self.store)
+        with self.store.transaction() as session:
+            self._keep_workflow(session, now)
+        return revision
+
+    def _keep_workflow(self, session: Session, now: datetime) -> None:
+        """A version is kept as it is for ever; the same version with other rules is refused."""
+        source = self.definition()
+        workflow = loads(source, self.settings.workflow.file or "provincial.toml")
+        known = session.get(WorkflowRow, workflow.id)
+        if known is not None and known.digest == digest(source):
+            return
+        if known is not None:
+            raise BadConfig(f"{workflow.id} is in the store with other rules", "give the changed definition a higher version")
+        row = WorkflowRow(
+            id=workflow.id, key=workflow.key, version=workflow.version, source=source, digest=digest(source), added_at=now
+        )
+        session.add(row)
+        session.flush()
+        touch(session)
+
+    def definition(self) -> str:
+        """The text of the definition for new issues. Raises BadConfig when the file cannot be read."""
+        name = self.settings.workflow.file
+        if not name:
+            return source_of("provincial")
+        try:
+            return self.settings.path(name).read_text(encoding="utf-8")
+        except OSError as error:
+            raise BadConfig(f"workflow.file: {name} cannot be read: {error.strerror}", "check the path in config.toml") from error
+
+    def import_files(self, paths: Sequence[Path], now: datetime, *, dry_run: bool = False) -> importing.ImportReport:
+        """Parties, authority catalogue, projects and issues of spreadsheets; all or nothing a file."""
+        with self.store.transaction() as session:
+            report = importing.import_files(session, paths, worlds=self.worlds, now=now, dry_run=dry_run)
+            if dry_run:
+                session.rollback()
+        return report
+
+    def raise_issue(self, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
+        """A new issue, as `show` has it, and why it stands where it does."""
+        with self.store.transaction() as session:
+            world = self.worlds.read(session)
+            raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
+            row = queries.one_row(session.connection(), raised.facts.number)
+            return views.issue(row, world, now), raised
+
+    def act(self, wanted: Do, now: datetime) -> dict[str, Any]:
+        """One action; the issue as `show` has it. Raises Refused, NotFound, Conflict."""
+        with self.store.transaction() as session:
+            world = self.worlds.read(session)
+            commands.act(session, world, wanted, now, self.outgoing)
+            return views.shown(session, world, wanted.number, now)
+
+    def add_days(self, days: dict[date, tuple[bool, str]], source: str, now: datetime) -> int:
+        """Days that differ from the published calendar; every running deadline is counted again. How many moved."""
+        with self.store.transaction() as session:
+            for day, (working, name) in days.items():
+                session.merge(CalendarDay(day=day, working=working, name=name, source=source))
+            touch(session)
+            session.flush()
+            return commands.recount_deadlines(session, self.worlds.read(session), now, self.outgoing)
+
+    # What people look at.
+
+    def look(self, at: Callable[[Session, World], T]) -> T:
+        """Reads with a session and the world."""
+        with self.store.reading() as session:
+            return at(session, self.worlds.read(session))
+
+    def list(self, wanted: views.Wanted, now: datetime) -> list[dict[str, Any]]:
+        """The ledger of issues."""
+        return self.look(lambda session, world: views.listed(session, world, wanted, now))
+
+    def show(self, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
+        """One issue whole."""
+        return self.look(lambda session, world: views.shown(session, world, number, now, at))
+
+    def explain(self, number: str, now: datetime) -> Explanation:
+        """Why an issue is where it is, and what comes next."""
+
+        def told(session: Session, world: World) -> Explanation:
+            snapshot = queries.load(session.connection(), world, [number], now, lock=False)[number].snapshot
+            return explain(snapshot, world.rules(snapshot.facts.workflow), now)
+
+        return self.look(told)
+
+    def verify(self) -> Verified:
+        """Checks every invariant of the store."""
+        return self.look(verify)
+
+    # What time does.
+
+    def sweep(self, now: datetime, *, limit: int | None = None, dry_run: bool = False) -> Swept:
+        """Moves everything that is due."""
+        return self.sweeper.sweep_once(now, limit=limit, dry_run=dry_run)
+
+    async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
+        """Sends what is in the outbox."""
+        return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(), now, limit)
+
+    def session(self) -> AbstractContextManager[Session]:
+        """A writing transaction, for the dispatcher."""
+        return self.store.transaction()
+
+    def renderer(self) -> Renderer:
+        """The templates, with the office's own on top."""
+        override = self.settings.mail.templates
+        return Renderer(self.settings.path(override) if override else None)
+
+    def channel(self) -> Channel:
+        """SMTP where a host is set, a folder of .eml files where not."""
+        smtp = self.settings.smtp
+        if not smtp.host:
+            return FolderChannel(self.settings.path(smtp.folder))
+        return SmtpChannel(
+            SmtpSettings(
+                host=smtp.host,
+                port=smtp.port,
+                security=smtp.security,
+                username=smtp.username,
+                password=self.settings.smtp_password,
+                ca_file=str(self.settings.path(smtp.ca_file)) if smtp.ca_file else "",
+                connections=smtp.connections,
+                messages_per_connection=smtp.messages_per_connection,
+                total_timeout=smtp.total_seconds,
+            )
+        )
+
+    def dispatching(self) -> DispatchSettings:
+        """Who sends, and when mail may go out."""
+        smtp = self.settings.smtp
+        return DispatchSettings(
+            node=f"{socket.gethostname()}:{os.getpid()}",
+            sender=smtp.sender,
+            sender_name=smtp.sender_name,
+            domain=smtp.domain,
+            reply_to=smtp.reply_to,
+            may_send=self.may_send,
+        )
+
+    def may_send(self, now: datetime, urgent: bool) -> datetime | None:
+        """None when mail may go out now; otherwise the moment from which it may (quiet hours, days off)."""
+        mail = self.settings.mail
+        if urgent or not mail.quiet_hours:
+            return None
+        calendar = self.look(lambda session, world: world.calendar)
+        return next_office_moment(calendar, now, time.fromisoformat(mail.from_), time.fromisoformat(mail.until))
+
+    def next_wake_at(self) -> datetime | None:
+        """When the scheduler has to look again."""
+        return self.look(lambda session, world: queries.next_wake_at(session.connection()))
+
+    def workflows(self) -> list[dict[str, Any]]:
+        """The versions in the store, and how many open issues each carries."""
+
+        def told(session: Session, world: World) -> list[dict[str, Any]]:
+            standing = queries.open_by_workflow(session.connection())
+            return [
+                {"id": row.id, "version": row.version, "active": row.id == world.active, "open_issues": standing.get(row.id, 0)}
+                for row in session.exec(select(WorkflowRow).order_by(WorkflowRow.id))  # type: ignore[arg-type]
+            ]
+
+        return self.look(told)
+
+
+def next_office_moment(calendar: WorkCalendar, now: datetime, opens: time, closes: time) -> datetime | None:
+    """None within the mail hours of a working day; else the next moment inside them."""
+    local = calendar.local(now)
+    if calendar.is_working_day(local.date()):
+        if opens <= local.timetz().replace(tzinfo=None) < closes:
+            return None
+        if local.time() < opens:
+            return _at(calendar, local.date(), opens)
+    return _at(calendar, calendar.add_working_days(local.date(), 1), opens)
+
+
+def _at(calendar: WorkCalendar, day: date, moment: time) -> datetime:
+    midnight = calendar.opening(day) - timedelta(hours=calendar.opens.hour, minutes=calendar.opens.minute)
+    return midnight + timedelta(hours=moment.hour, minutes=moment.minute)
+
+
+def to_json(value: Any) -> str:
+    """A value as the command line prints it for programs: UTF-8, moments in ISO 8601."""
+    return json.dumps(value, ensure_ascii=False, default=_plain, indent=1)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not for JSON")

@@ -1,0 +1,193 @@
+"""config.toml and the environment become Settings: the only reader of either."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from escalation.errors import BadConfig
+
+PREFIX = "ESCALATION_"
+
+
+class Section(BaseModel):
+    """A table of config.toml; a key it does not know is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Section):
+    """Where the record is kept."""
+
+    url: str = "sqlite:///escalation.db"
+    busy_seconds: float = Field(default=30, gt=0)
+
+
+class CalendarSettings(Section):
+    """Office hours and their zone."""
+
+    zone: str = "Asia/Shanghai"
+    opens: str = Field(default="08:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    closes: str = Field(default="17:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        from zoneinfo import ZoneInfo, available_timezones
+
+        if zone not in available_timezones():
+            raise ValueError(f"unknown time zone {zone!r}; a name such as Asia/Shanghai is right")
+        ZoneInfo(zone)
+        return zone
+
+
+class SmtpConfig(Section):
+    """The mail server; without a host, mails are written to a folder."""
+
+    host: str = ""
+    port: int = Field(default=25, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "starttls"
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    password_file: str = ""
+    ca_file: str = ""
+    sender: str = "escalation@localhost"
+    sender_name: str = "问题提级办理系统"
+    reply_to: str = ""
+    domain: str = "escalation.localhost"
+    folder: str = "mail"
+    connections: int = Field(default=4, ge=1, le=64)
+    messages_per_connection: int = Field(default=100, ge=1)
+    total_seconds: float = Field(default=900, gt=0)
+
+
+class MailSettings(Section):
+    """When mail may go out: working days between these hours, unless the issue is urgent."""
+
+    quiet_hours: bool = True
+    from_: str = Field(default="08:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    until: str = Field(default="18:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    templates: str = ""
+    base_url: str = ""
+
+
+class WorkflowSettings(Section):
+    """The definition for new issues; empty is the built-in one."""
+
+    file: str = ""
+
+
+class SchedulerSettings(Section):
+    """How often the store is looked at whatever the timer thinks, and how far a wall clock may leap while running."""
+
+    look_seconds: float = Field(default=60, gt=0, le=60)
+    dispatch_seconds: float = Field(default=15, gt=0)
+    leap_seconds: float = Field(default=3600, gt=0)
+
+
+class Settings(Section):
+    """All of it. Paths are relative to the folder of config.toml."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    calendar: CalendarSettings = CalendarSettings()
+    smtp: SmtpConfig = SmtpConfig()
+    mail: MailSettings = MailSettings()
+    workflow: WorkflowSettings = WorkflowSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    language: Literal["zh_CN", "en"] = "zh_CN"
+    #: The folder that relative paths start from.
+    root: Path = Field(default=Path("."), exclude=True)
+
+    def path(self, text: str) -> Path:
+        """A path of the configuration, from the folder of config.toml."""
+        return self.root / text
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL with a relative SQLite file taken from the folder of config.toml."""
+        url, scheme = self.database.url, "sqlite:///"
+        if url.startswith(scheme) and not url.startswith(f"{scheme}/") and url != "sqlite://" and len(url) > len(scheme):
+            return scheme + str((self.root / url.removeprefix(scheme)).absolute())
+        return url
+
+    @property
+    def smtp_password(self) -> str:
+        """The password, from the environment or its file. Raises BadConfig if the file cannot be read."""
+        if not self.smtp.password_file:
+            return self.smtp.password
+        try:
+            return self.path(self.smtp.password_file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadConfig(
+                f"smtp.password_file: {self.smtp.password_file} cannot be read: {error.strerror}",
+                "give this user the right to read it, or set ESCALATION_SMTP__PASSWORD",
+            ) from error
+
+
+def read(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file (config.toml in the working folder, if there is one) with the environment on top.
+
+    Raises BadConfig naming each wrong key or value, where it stands, and what would be right.
+    """
+    environment = os.environ if environment is None else environment
+    chosen = path or Path(environment.get("ESCALATION_CONFIG", "config.toml"))
+    told = path is not None or "ESCALATION_CONFIG" in environment
+    values: dict[str, Any] = {}
+    if chosen.exists():
+        values = _toml(chosen)
+        if values.get("smtp", {}).get("password"):
+            raise BadConfig(
+                f"{chosen}: smtp.password: a secret does not belong in this file",
+                "set ESCALATION_SMTP__PASSWORD, or name a file with smtp.password_file",
+            )
+    elif told:
+        raise BadConfig(f"there is no configuration file {chosen}", "run `escalation init`, or name another with --config")
+    origin = {key: str(chosen) for key in _flat(values)}
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and "__" in name:
+            section, _, key = name.removeprefix(PREFIX).lower().partition("__")
+            values.setdefault(section, {})[key] = value
+            origin[f"{section}.{key}"] = name
+    try:
+        return Settings.model_validate(values | {"root": chosen.parent if chosen.exists() else Path(".")})
+    except ValidationError as error:
+        raise _explained(error, origin, str(chosen)) from error
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(f"{path}: {error}", "mend that line; text is quoted, a table is [section]") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path} cannot be read: {error}", "is it a text file in UTF-8 that this user may read?") from error
+
+
+def _flat(values: Mapping[str, Any]) -> list[str]:
+    return [f"{section}.{key}" for section, table in values.items() if isinstance(table, dict) for key in table]
+
+
+def _explained(error: ValidationError, origin: Mapping[str, str], file: str) -> BadConfig:
+    problems = []
+    for each in error.errors():
+        place = ".".join(str(part) for part in each["loc"])
+        where = origin.get(place, file)
+        if each["type"] == "extra_forbidden":
+            near = get_close_matches(place.rpartition(".")[2], _keys(each["loc"][:-1]), n=1)
+            meant = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_keys(each['loc'][:-1]))}"
+            problems.append(f"{where}: unknown key {place}{meant}")
+        else:
+            problems.append(f"{where}: {place} = {each['input']!r}: {each['msg'].removeprefix('Value error, ')}")
+    return BadConfig("; ".join(problems), "config.toml's comments say what each key takes")
+
+
+def _keys(path: tuple[int | str, ...]) -> list[str]:
+    fields = Settings.model_fields
+    if path:
+        annotation = fields[str(path[0])].annotation if str(path[0]) in fields else None
+        fields = annotation.model_fields if isinstance(annotation, type) and issubclass(annotation, BaseModel) else fields
+    return [field.alias or name for name, field in fields.items() if name != "root"]

@@ -1,0 +1,134 @@
+"""The store: one engine for SQLite or PostgreSQL, its transactions, and what its troubles mean to a person.
+
+SQLite as it comes loses updates (read, then write, under a deferred transaction), so every writing transaction begins with
+BEGIN IMMEDIATE; and versions before 3.51.3 (3.50.7, 3.44.6) can lose committed pages in WAL mode, so those keep a rollback
+journal (https://sqlite.org/wal.html#walresetbug).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlmodel import Session
+
+from escalation.errors import DatabaseTrouble
+
+READING = "escalation_reading"
+
+
+def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
+    """Does this SQLite have the fix of the WAL-reset bug?"""
+    return version >= (3, 51, 3) or version[:2] == (3, 50) and version[2] >= 7 or version[:2] == (3, 44) and version[2] >= 6
+
+
+class Store:
+    """A database: `transaction()` to write, `reading()` to look."""
+
+    def __init__(self, url: str, *, busy_seconds: float = 30, connect_seconds: int = 10) -> None:
+        parsed = make_url(url)
+        self.url = parsed
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.engine = _sqlite(url, busy_seconds)
+        else:
+            self.engine = create_engine(
+                url, pool_pre_ping=True, connect_args={"connect_timeout": connect_seconds, "application_name": "escalation"}
+            )
+        self._reader = self.engine.execution_options(**{READING: True})
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose work is committed when the block ends and rolled back when it raises.
+
+        Raises DatabaseTrouble when the store cannot be used; every other exception passes through.
+        """
+        with translated(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only looks. Raises DatabaseTrouble when the store cannot be used."""
+        with translated(self), Session(self._reader, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self.engine.dispose()
+
+    def name(self) -> str:
+        """Where it is, without a password."""
+        return self.url.render_as_string(hide_password=True)
+
+
+def _sqlite(url: str, busy_seconds: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": busy_seconds})
+    event.listen(engine, "connect", _on_sqlite_connect)
+    event.listen(engine, "begin", _on_sqlite_begin)
+    return engine
+
+
+def _on_sqlite_connect(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA journal_mode = {'WAL' if wal_is_safe() else 'DELETE'}")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA temp_store = MEMORY")
+    cursor.execute("PRAGMA cache_size = -32768")
+    cursor.close()
+
+
+def _on_sqlite_begin(connection: Any) -> None:
+    reading = connection.get_execution_options().get(READING)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+#: What the drivers say -> what it means and what to do.
+TROUBLES: tuple[tuple[str, str, str], ...] = (
+    ("database is locked", "the database is locked by another program", "wait for it to finish, or stop it"),
+    ("disk is full", "the disk of the database is full", "make room; nothing was half done"),
+    ("no space left", "the disk of the database is full", "make room; nothing was half done"),
+    ("readonly database", "the database is read-only", "give this user the right to write the file and its folder"),
+    ("read-only", "the database is read-only", "connect to a server that takes writes"),
+    ("unable to open database file", "the database file cannot be opened", "check the folder and the rights in [database] url"),
+    ("not a database", "the file is not a database", "check [database] url, or restore a backup"),
+    ("malformed", "the database file is damaged", "stop, keep a copy, and restore the newest backup"),
+    ("disk i/o error", "the disk of the database fails", "check the disk; nothing was half done"),
+    ("no such table", "the database has no tables yet, or an old schema", "run `escalation init`"),
+    ("undefinedtable", "the database has no tables yet, or an old schema", "run `escalation init`"),
+    ("no such column", "the database has an old schema", "run `escalation init`"),
+    ("undefinedcolumn", "the database has an old schema", "run `escalation init`"),
+    ("password authentication failed", "the database refuses the login", "check user and password in [database] url"),
+    ("does not exist", "the database does not exist", "create it, or check [database] url"),
+    ("connection refused", "the database does not answer", "is the server running? check host and port in [database] url"),
+    ("could not translate host", "the database's host name is not known", "check the host in [database] url"),
+    ("failed to resolve", "the database's host name is not known", "check the host in [database] url"),
+    ("timeout expired", "the database does not answer in time", "is the server running? check host and port"),
+    (
+        "server closed the connection",
+        "the database closed the connection",
+        "it will be tried again; is the server being restarted?",
+    ),
+    ("terminating connection", "the database closed the connection", "it will be tried again; is the server being restarted?"),
+)
+
+
+@contextmanager
+def translated(store: Store) -> Iterator[None]:
+    """Turns the driver's troubles into one sentence with a mend; programming mistakes pass through as they are."""
+    try:
+        yield
+    except (OperationalError, DBAPIError) as error:
+        said = f"{type(error.orig).__name__} {error.orig}".lower()
+        for pattern, meaning, mend in TROUBLES:
+            if pattern in said:
+                raise DatabaseTrouble(f"{meaning} ({store.name()})", mend) from error
+        if isinstance(error, OperationalError):
+            raise DatabaseTrouble(f"the database fails: {error.orig} ({store.name()})", "see its log") from error
+        raise
+
+
+__all__ = ["SQLAlchemyError", "Store", "translated", "wal_is_safe"]

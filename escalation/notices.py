@@ -1,0 +1,300 @@
+"""Who must be told what: a decision becomes drafts of mails. Pure: it looks at values and hands values on."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from escalation.queries import Texts
+from escalation.world import World
+from notifications.message import Draft
+from workflows.facts import Decision, Facts, Request, Snapshot
+from workflows.parties import NobodyAnswers, Party, Route
+from workflows.rules import Rules
+
+#: event -> (kind of mail, to whom), in the order in which one person is told first: nobody gets two mails of one decision.
+AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
+    "raised": (("intake_notice", "coordinator"), ("receipt", "reporter")),
+    "dispatched": (
+        ("dispatch_notice", "responsible"),
+        ("dispatch_notice", "leader"),
+        ("receipt", "reporter"),
+        ("dispatch_notice", "coordinator"),
+    ),
+    "acknowledged": (("receipt", "reporter"),),
+    "auto_acknowledged": (("ack_reminder", "responsible"), ("ack_reminder", "coordinator")),
+    "warned": (("due_warning", "responsible"), ("due_warning", "coordinator"), ("due_warning", "leader")),
+    "report_missed": (("report_reminder", "responsible"), ("report_reminder", "coordinator")),
+    "escalated": (
+        ("escalation_notice", "responsible"),
+        ("escalation_notice", "leader"),
+        ("escalated_from", "former"),
+        ("escalation_notice", "coordinator"),
+        ("escalated_from", "former_coordinator"),
+    ),
+    "overdue_top": (("overdue_top", "responsible"), ("overdue_top", "leader")),
+    "letter": (("supervision_letter", "coordinator"), ("supervision_letter", "inspection")),
+    "intake_late": (("intake_reminder", "coordinator"),),
+    "intake_stuck": (("intake_reminder", "superior"), ("intake_reminder", "coordinator")),
+    "review_late": (("review_reminder", "coordinator"), ("review_reminder", "superior")),
+    "resolved": (("review_request", "coordinator"), ("review_request", "liaison"), ("receipt", "reporter")),
+    "confirmed": (("review_request", "coordinator"),),
+    "rework": (("rework", "responsible"), ("rework", "leader"), ("receipt", "reporter")),
+    "closed": (("closed", "reporter"), ("closed", "responsible"), ("closed", "coordinator"), ("closed", "leader")),
+    "reopened": (("reopened", "responsible"), ("reopened", "coordinator"), ("reopened", "reporter"), ("reopened", "leader")),
+    "suspended": (("suspended", "responsible"), ("suspended", "coordinator"), ("suspended", "reporter")),
+    "resumed": (("resumed", "responsible"), ("resumed", "coordinator")),
+    "rejected": (("rejected", "reporter"),),
+    "withdrawn": (("withdrawn", "responsible"), ("withdrawn", "coordinator"), ("withdrawn", "reporter")),
+    "merged": (("merged", "reporter"), ("merged", "responsible")),
+    "reassigned": (("reassigned", "responsible"), ("reassigned", "former"), ("receipt", "reporter")),
+    "remanded": (("remanded", "responsible"), ("remanded", "coordinator"), ("remanded", "former")),
+    "delegated": (("receipt", "delegate"), ("receipt", "coordinator")),
+    "progress": (("receipt", "coordinator"),),
+    "noted": (("receipt", "coordinator"), ("receipt", "responsible")),
+    "urged": (("urge_notice", "responsible"), ("urge_notice", "leader")),
+    "asked": (("request_asked", "decider"), ("request_asked", "target")),
+    "tasked": (("co_handling", "target"),),
+    "answered": (("request_decided", "responsible"),),
+    "agreed": (("request_asked", "decider"),),
+    "decided": (("request_decided", "asker"), ("request_decided", "target"), ("receipt", "coordinator")),
+    "request_late": (("request_reminder", "decider"), ("request_reminder", "superior")),
+    "deadline_moved": (("deadline_moved", "responsible"), ("deadline_moved", "coordinator")),
+    "vacancy": (("vacancy", "coordinator"), ("vacancy", "administrator")),
+}
+
+#: How an audience is called in a mail.
+RECIPIENT_ROLE = {"leader": "liaison", "former_coordinator": "coordinator", "delegate": "target", "decider": "coordinator"}
+
+
+class Change(NamedTuple):
+    """A decision, and the issue before and after it."""
+
+    snapshot: Snapshot
+    texts: Texts
+    decision: Decision
+    after: Facts
+    actor: str
+    at: datetime
+    #: The requests that the decision made or changed, numbered.
+    requests: tuple[Request, ...] = ()
+
+
+@lru_cache(maxsize=8192)
+def when(at: datetime | None, language: str, zone: str) -> str:
+    """A moment as people write it: `11月26日17:00`, `26 Nov 2026 17:00`."""
+    if at is None:
+        return ""
+    local = at.astimezone(ZoneInfo(zone))
+    if language == "en":
+        return f"{local.day} {local:%b %Y %H:%M}"
+    return f"{local.month}月{local.day}日{local:%H:%M}"
+
+
+@lru_cache(maxsize=256)
+def _every(limit: str, language: str) -> str:
+    number, unit = limit.rstrip("wdh"), limit.lstrip("0123456789")
+    if language == "en":
+        return f"every {number} working day(s)" if unit == "wd" else f"every {number} hour(s)"
+    return f"每{number}个工作日" if unit == "wd" else f"每{number}小时"
+
+
+def drafts(change: Change, world: World, base_url: str = "") -> Iterator[Draft]:
+    """The mails of a decision: one person, one mail."""
+    told: set[int] = set()
+    rules = world.rules(change.after.workflow)
+    bodies: dict[str, dict[str, str]] = {}
+    today = world.calendar.local_day(change.at)
+    for event in change.decision.events:
+        request = _request(change, event.request_no)
+        for kind, audience in AUDIENCE[event.kind]:
+            for party in WHO[audience](change, world, request):
+                if party.id in told:
+                    continue
+                told.add(party.id)
+                reader = reader_of(party, world, today)
+                if reader is None:
+                    yield from _unreachable(change, world, party, rules, base_url, told)
+                    continue
+                body = bodies.get(reader.language)
+                if body is None:
+                    body = bodies[reader.language] = _facts(change, world, rules, reader.language, base_url)
+                yield _draft(change, kind, audience, party, reader, body, request)
+
+
+def _draft(
+    change: Change, kind: str, audience: str, party: Party, reader: Party, body: dict[str, str], request: Request | None
+) -> Draft:
+    facts = body | {"recipient_name": party.name, "recipient_role": RECIPIENT_ROLE.get(audience, audience)}
+    if request is not None:
+        facts |= {"request_kind": request.kind, "decision": request.state}
+    after = change.after
+    return Draft(
+        recipient=reader.email,
+        kind=kind,
+        language=reader.language,
+        facts=orjson.dumps(facts),
+        key=f"{after.number}:{after.version}:{kind}:{party.code}",
+        about=after.number,
+        party=party.code,
+        urgent=after.severity == "urgent",
+        not_before=None,
+    )
+
+
+def _unreachable(change: Change, world: World, party: Party, rules: Rules, base_url: str, told: set[int]) -> Iterator[Draft]:
+    """Nobody reads this party's mail: the level's coordinator gets it, and the administrator is told."""
+    today = world.calendar.local_day(change.at)
+    for audience in ("coordinator", "administrator"):
+        for other in WHO[audience](change, world, None):
+            reader = reader_of(other, world, today)
+            if reader is None or other.id == party.id:
+                continue
+            told.add(other.id)
+            facts = _facts(change, world, rules, reader.language, base_url)
+            facts["reason"] = f"{party.name}: no mail address" if reader.language == "en" else f"{party.name}没有可用的邮箱"
+            draft = _draft(change, "vacancy", audience, other, reader, facts, None)
+            key = f"{change.after.number}:{change.after.version}:vacancy:{party.code}:{other.code}"
+            yield Draft(
+                draft.recipient, draft.kind, draft.language, draft.facts, key, draft.about, draft.party, draft.urgent, None
+            )
+
+
+def reader_of(party: Party, world: World, today: date) -> Party | None:
+    """Who reads a party's mail today: the deputy during an absence, the liaison of a leader, or itself."""
+    directory = world.directory
+    if party.deputy_id is not None and _away(party, today):
+        deputy = directory.by_id.get(party.deputy_id)
+        if deputy is not None and deputy.email and deputy.active:
+            return deputy
+    if party.mail_goes_to:
+        other = directory.find(party.mail_goes_to)
+        return other if other is not None and other.email else None
+    return party if party.email and party.active else None
+
+
+def _away(party: Party, today: date) -> bool:
+    begun = party.deputy_from is None or party.deputy_from <= today
+    return begun and (party.deputy_until is None or today <= party.deputy_until)
+
+
+def _facts(change: Change, world: World, rules: Rules, language: str, base_url: str) -> dict[str, str]:
+    """What a mail may say; times are written as people write them."""
+    before, after, zone = change.snapshot.facts, change.after, world.calendar.zone_name
+    workflow, route = rules.workflow, change.snapshot.route
+    party = world.directory.by_id
+    stage = workflow.stage(after.stage)
+    following = after.returns_to or workflow.next_stage[after.stage]
+    actor = world.directory.by_code.get(change.actor)
+    return {
+        "number": after.number,
+        "title": change.texts.title,
+        "project": route.project.name,
+        "city": route.project.city,
+        "category": route.competence.name,
+        "severity": after.severity,
+        "stage": stage.name.in_language(language),
+        "status": after.status,
+        "responsible": party[after.responsible_id].organ,
+        "lead_organ": party[after.lead_id].organ,
+        "coordinator": _coordinator_name(route, after.stage),
+        "cooperating": change.texts.cooperating_orgs,
+        "description": change.texts.description[:500],
+        "progress": change.texts.progress_note[:500],
+        "link": f"{base_url}/issues/{after.number}" if base_url else "",
+        "due": when(after.due_at, language, zone),
+        "ack_due": when(after.ack_due_at, language, zone),
+        "report_every": _every(str(workflow.progress[after.severity]), language),  # type: ignore[index]
+        "next_stage": workflow.stage(following).name.in_language(language) if following else "",
+        "next_responsible": _next_responsible(route, following),
+        "from_stage": workflow.stage(before.stage).name.in_language(language),
+        "from_responsible": party[before.lead_id].organ,
+        "reason": change.decision.reason,
+        "actor": actor.name if actor else "",
+        "actor_role": actor.role if actor else "system",
+        "until": when(change.requests[0].until, language, zone) if change.requests else "",
+        "request_kind": "",
+        "decision": "",
+        "overdue_days": str(rules.overdue_wd(before.due_at, change.at)) if before.due_at else "",
+        "letter_number": str(after.letters) if after.letters else "",
+        "card": change.decision.cards[0].colour if change.decision.cards else "",
+        "resume_on": when(after.resume_at, language, zone),
+        "cc": "",
+        "now": when(change.at, language, zone),
+        "provisional": "1" if after.due_provisional else "",
+    }
+
+
+def _coordinator_name(route: Route, stage: str) -> str:
+    return route.directory.by_id[route.post(stage).coordinator_id].name
+
+
+def _next_responsible(route: Route, stage: str | None) -> str:
+    if stage is None:
+        return ""
+    try:
+        return route.directory.by_id[route.post(stage).responsible_id].organ
+    except NobodyAnswers:
+        return ""
+
+
+def _request(change: Change, no: int) -> Request | None:
+    return next((each for each in change.requests if each.no == no), None) if no else None
+
+
+# To whom each audience leads; every function takes the change, the world and the request that an event is about.
+
+Who = Callable[[Change, World, Request | None], list[Party]]
+
+
+def _by_id(world: World, *ids: int | None) -> list[Party]:
+    return [world.directory.by_id[each] for each in ids if each in world.directory.by_id]
+
+
+def _leader(change: Change, world: World, request: Request | None) -> list[Party]:
+    after = change.after
+    return _by_id(world, after.responsible_id) if after.responsible_id != after.lead_id else []
+
+
+def _coordinator(change: Change, world: World, request: Request | None) -> list[Party]:
+    return _by_id(world, change.snapshot.route.post(change.after.stage).coordinator_id)
+
+
+def _former_coordinator(change: Change, world: World, request: Request | None) -> list[Party]:
+    return _by_id(world, change.snapshot.route.post(change.snapshot.facts.stage).coordinator_id)
+
+
+def _superior(change: Change, world: World, request: Request | None) -> list[Party]:
+    return [change.snapshot.route.superior(change.after.stage)]
+
+
+def _decider(change: Change, world: World, request: Request | None) -> list[Party]:
+    if request is not None and request.decider == "superior":
+        return _superior(change, world, request)
+    return _coordinator(change, world, request)
+
+
+def _liaison(change: Change, world: World, request: Request | None) -> list[Party]:
+    role = change.snapshot.route.workflow.stage(change.after.stage).confirmed_by
+    return world.directory.with_role(role)[:1] if role else []
+
+
+WHO: dict[str, Who] = {
+    "responsible": lambda change, world, request: _by_id(world, change.after.lead_id),
+    "leader": _leader,
+    "former": lambda change, world, request: _by_id(world, change.snapshot.facts.lead_id),
+    "coordinator": _coordinator,
+    "former_coordinator": _former_coordinator,
+    "superior": _superior,
+    "reporter": lambda change, world, request: _by_id(world, change.after.reporter_id),
+    "inspection": lambda change, world, request: world.directory.with_role("inspection_office")[:1],
+    "administrator": lambda change, world, request: world.directory.with_role("administrator")[:1],
+    "liaison": _liaison,
+    "delegate": lambda change, world, request: _by_id(world, change.after.delegate_id),
+    "decider": _decider,
+    "target": lambda change, world, request: _by_id(world, request.target_id if request else None),
+    "asker": lambda change, world, request: _by_id(world, request.asked_by_id if request else None),
+}

@@ -1,0 +1,212 @@
+"""Every SELECT that commands, sweeps, pages and reports share."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, func, or_, select
+
+from escalation.errors import NotFound
+from escalation.models import Assignment, CardRow, Issue, JournalEntry, OutboxRow, RequestRow
+from escalation.world import World
+from workflows.facts import Facts, Request, Snapshot
+
+#: Rows are read this many at a time where a statement names them one by one.
+CHUNK = 1000
+
+ISSUE = Issue.__table__  # type: ignore[attr-defined]
+ASSIGNMENT = Assignment.__table__  # type: ignore[attr-defined]
+REQUEST = RequestRow.__table__  # type: ignore[attr-defined]
+JOURNAL = JournalEntry.__table__  # type: ignore[attr-defined]
+CARD = CardRow.__table__  # type: ignore[attr-defined]
+OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
+
+_FACTS = [ISSUE.c[name] for name in Facts._fields]
+_TEXTS = [ISSUE.c.title, ISSUE.c.description, ISSUE.c.progress_note, ISSUE.c.cooperating_orgs]
+_REQUEST = [REQUEST.c[name] for name in Request._fields]
+_WIDTH = len(_FACTS)
+
+
+class Texts(NamedTuple):
+    """What people read in a mail about an issue."""
+
+    title: str
+    description: str
+    progress_note: str
+    cooperating_orgs: str
+
+
+class Loaded(NamedTuple):
+    """An issue as a decision sees it, and its texts for those who must be told."""
+
+    snapshot: Snapshot
+    texts: Texts
+
+
+_LOAD = select(*_FACTS, *_TEXTS)
+
+
+def due_ids(connection: Connection, now: datetime, limit: int) -> list[int]:
+    """The issues whose time has come, the oldest `limit` of them: the whole queue of the scheduler, read from one index."""
+    statement = select(ISSUE.c.id).where(ISSUE.c.wake_at <= now).order_by(ISSUE.c.wake_at).limit(limit)
+    return list(connection.execute(statement).scalars())
+
+
+def next_wake_at(connection: Connection) -> datetime | None:
+    """The earliest moment at which something must happen by itself."""
+    statement = select(ISSUE.c.wake_at).where(ISSUE.c.wake_at.is_not(None)).order_by(ISSUE.c.wake_at).limit(1)
+    return connection.execute(statement).scalar()
+
+
+def claim(connection: Connection, world: World, ids: Sequence[int], now: datetime) -> list[Loaded]:
+    """Those of `ids` that are still due and that no other node holds, locked until the transaction ends."""
+    statement = _LOAD.where(ISSUE.c.id.in_(ids), ISSUE.c.wake_at <= now).with_for_update(skip_locked=True)
+    return _loaded(connection, world, connection.execute(statement).all(), now)
+
+
+def load(connection: Connection, world: World, numbers: Iterable[str], now: datetime, *, lock: bool = True) -> dict[str, Loaded]:
+    """The issues with these numbers, by number, locked if they are to be changed. Raises NotFound naming the missing."""
+    wanted = list(dict.fromkeys(numbers))
+    found: dict[str, Loaded] = {}
+    for start in range(0, len(wanted), CHUNK):
+        statement = _LOAD.where(ISSUE.c.number.in_(wanted[start : start + CHUNK])).order_by(ISSUE.c.id)
+        rows = connection.execute(statement.with_for_update() if lock else statement).all()
+        found |= {each.snapshot.facts.number: each for each in _loaded(connection, world, rows, now, objections=True)}
+    if missing := [number for number in wanted if number not in found]:
+        raise NotFound(f"there is no issue {missing[0]}", "`escalation list` shows all numbers")
+    return found
+
+
+def _loaded(
+    connection: Connection, world: World, rows: Sequence[Any], now: datetime, *, objections: bool = False
+) -> list[Loaded]:
+    facts = [Facts._make(row[:_WIDTH]) for row in rows]
+    pending = pending_requests(connection, [each.id for each in facts])
+    late = _late_acknowledgements(connection, world, facts, now)
+    objectors = _objectors(connection, [each.id for each in facts]) if objections else {}
+    route, nobody = world.route, frozenset[int]()
+    return [
+        Loaded(
+            Snapshot(
+                each,
+                route(each.workflow, each.category, each.project_id, each.organ),
+                pending.get(each.id, ()),
+                late.get(each.lead_id, 0),
+                objectors.get(each.id, nobody),
+            ),
+            Texts._make(row[_WIDTH:]),
+        )
+        for each, row in zip(facts, rows, strict=True)
+    ]
+
+
+def pending_requests(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[Request, ...]]:
+    """The requests that wait for a decision, by issue."""
+    found: dict[int, list[Request]] = {}
+    if not ids:
+        return {}
+    statement = select(*_REQUEST).where(REQUEST.c.state == "pending", REQUEST.c.issue_id.in_(ids)).order_by(REQUEST.c.no)
+    for row in connection.execute(statement):
+        found.setdefault(row[0], []).append(Request._make(row))
+    return {issue_id: tuple(requests) for issue_id, requests in found.items()}
+
+
+def all_requests(connection: Connection, issue_id: int) -> list[Request]:
+    """Every request ever made about an issue."""
+    statement = select(*_REQUEST).where(REQUEST.c.issue_id == issue_id).order_by(REQUEST.c.no)
+    return [Request._make(row) for row in connection.execute(statement)]
+
+
+def _late_acknowledgements(connection: Connection, world: World, facts: list[Facts], now: datetime) -> dict[int, int]:
+    """How often each organ whose acknowledgement is late now was late before in this calendar month."""
+    late = {each.lead_id for each in facts if each.status == "pending_ack" and each.ack_due_at and each.ack_due_at < now}
+    if not late:
+        return {}
+    calendar = world.calendar
+    month = calendar.opening(calendar.local_day(now).replace(day=1))
+    statement = (
+        select(ASSIGNMENT.c.lead_id, func.count())
+        .where(ASSIGNMENT.c.auto_acknowledged, ASSIGNMENT.c.lead_id.in_(late), ASSIGNMENT.c.acknowledged_at >= month)
+        .group_by(ASSIGNMENT.c.lead_id)
+    )
+    return {lead_id: count for lead_id, count in connection.execute(statement)}
+
+
+def _objectors(connection: Connection, ids: Sequence[int]) -> dict[int, frozenset[int]]:
+    """The organs' parties that have objected to an issue once."""
+    found: dict[int, set[int]] = {}
+    statement = select(REQUEST.c.issue_id, REQUEST.c.asked_by_id).where(
+        REQUEST.c.kind == "objection", REQUEST.c.issue_id.in_(ids)
+    )
+    for issue_id, party_id in connection.execute(statement):
+        found.setdefault(issue_id, set()).add(party_id)
+    return {issue_id: frozenset(parties) for issue_id, parties in found.items()}
+
+
+def last_request_no(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """The highest request number of each issue that has one."""
+    statement = select(REQUEST.c.issue_id, func.max(REQUEST.c.no)).where(REQUEST.c.issue_id.in_(ids)).group_by(REQUEST.c.issue_id)
+    return {issue_id: no for issue_id, no in connection.execute(statement)}
+
+
+def journal(connection: Connection, issue_id: int) -> list[Any]:
+    """An issue's entries, oldest first."""
+    return list(connection.execute(select(JOURNAL).where(JOURNAL.c.issue_id == issue_id).order_by(JOURNAL.c.seq)))
+
+
+def assignments(connection: Connection, issue_id: int) -> list[Any]:
+    """An issue's stays, oldest first."""
+    return list(connection.execute(select(ASSIGNMENT).where(ASSIGNMENT.c.issue_id == issue_id).order_by(ASSIGNMENT.c.no)))
+
+
+def mails(connection: Connection, number: str) -> list[Any]:
+    """The mails about an issue, oldest first."""
+    return list(connection.execute(select(OUTBOX).where(OUTBOX.c.about == number).order_by(OUTBOX.c.id)))
+
+
+def one_row(connection: Connection, number: str) -> Any:
+    """An issue's whole row. Raises NotFound."""
+    row = connection.execute(select(ISSUE).where(ISSUE.c.number == number)).first()
+    if row is None:
+        raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
+    return row
+
+
+def listing(
+    *,
+    stage: str = "",
+    status: str = "",
+    city_projects: Sequence[int] | None = None,
+    party_ids: Sequence[int] | None = None,
+    only_open: bool = False,
+) -> Select[Any]:
+    """The ledger of issues, newest deadline first, narrowed as asked."""
+    statement = select(ISSUE).order_by(ISSUE.c.due_at.desc(), ISSUE.c.id)
+    if stage:
+        statement = statement.where(ISSUE.c.stage == stage)
+    if status:
+        statement = statement.where(ISSUE.c.status == status)
+    if city_projects is not None:
+        statement = statement.where(ISSUE.c.project_id.in_(city_projects))
+    if party_ids is not None:
+        mine = or_(ISSUE.c.responsible_id.in_(party_ids), ISSUE.c.lead_id.in_(party_ids), ISSUE.c.reporter_id.in_(party_ids))
+        statement = statement.where(mine)
+    if only_open:
+        statement = statement.where(ISSUE.c.closed_at.is_(None))
+    return statement
+
+
+def open_by_workflow(connection: Connection) -> dict[str, int]:
+    """How many open issues each workflow version carries."""
+    statement = select(ISSUE.c.workflow, func.count()).where(ISSUE.c.closed_at.is_(None)).group_by(ISSUE.c.workflow)
+    return {workflow: count for workflow, count in connection.execute(statement)}
+
+
+def standing(connection: Connection, workflow: str) -> dict[str, int]:
+    """How many open issues of a version stand in each `stage.status`."""
+    statement = (
+        select(ISSUE.c.stage, ISSUE.c.status, func.count())
+        .where(ISSUE.c.workflow == workflow, ISSUE.c.closed_at.is_(None))
+        .group_by(ISSUE.c.stage, ISSUE.c.status)
+    )
+    return {f"{stage}.{status}": count for stage, status, count in connection.execute(statement)}

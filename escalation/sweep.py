@@ -1,0 +1,192 @@
+"""sweep_once(now): everything that time does to issues, in bounded bites, and what it came to."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlmodel import Session
+
+from escalation import queries
+from escalation.applying import SYSTEM, Batch, Outgoing, Step, gather
+from escalation.database import Store
+from escalation.errors import Conflict
+from escalation.models import SetAside
+from escalation.queries import ISSUE, Loaded
+from escalation.world import World, WorldReader
+from workflows.decision import decide
+from workflows.loading import BadDefinition
+from workflows.machine import NoSuchMove
+from workflows.parties import NobodyAnswers
+from workflows.rules import wake_at
+
+log = logging.getLogger(__name__)
+
+#: Due issues are noticed this many at a time (their ids only), the oldest first.
+NOTICED = 200_000
+#: One transaction moves this many neighbours on disk: fewer, and pages are rewritten once a batch (docs/decisions).
+TRANSACTION = {"sqlite": 20_000, "postgresql": 5_000}
+#: Rows in memory at a time within a transaction.
+BITE = 1_000
+#: An issue has a handful of clocks; one that is due more often in a single sweep has a rule that does not move it forward.
+ROUNDS = 50
+#: An issue that cannot be decided is left alone this long, then twice as long, up to a day.
+ASIDE = timedelta(minutes=10)
+
+SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did, counted."""
+
+    examined: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    escalated: Counter[str] = field(default_factory=Counter)
+    conflicts: int = 0
+    set_aside: int = 0
+    next_wake_at: datetime | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The keys of the contract."""
+        reminders = ("remind_intake", "remind_review", "remind_request", "miss_report", "supervision_letter")
+        return {
+            "examined": self.examined,
+            "warned": self.actions["warn"],
+            "reminded": sum(self.actions[name] for name in reminders),
+            "escalated": dict(self.escalated),
+            "resumed": self.actions["resume"],
+            "auto_acknowledged": self.actions["auto_acknowledge"],
+            "overdue_at_top": self.actions["overdue_top"],
+            "conflicts": self.conflicts,
+            "set_aside": self.set_aside,
+            "next_wake_at": self.next_wake_at,
+        }
+
+
+class Sweeper:
+    """Moves due issues of one store. It keeps nothing between sweeps but what it has read of the world."""
+
+    def __init__(self, store: Store, world: WorldReader, outgoing: Outgoing) -> None:
+        self.store = store
+        self.world = world
+        self.outgoing = outgoing
+
+    def sweep_once(self, now: datetime, *, limit: int | None = None, dry_run: bool = False) -> Swept:
+        """Decides about every issue with `wake_at <= now` until nothing is due; one step an issue and transaction."""
+        swept = Swept()
+        for _ in range(ROUNDS):
+            if limit is not None and swept.examined >= limit:
+                break
+            room = NOTICED if limit is None else min(NOTICED, limit - swept.examined)
+            ids = self._due(now, room)
+            if not ids:
+                break
+            before = swept.examined
+            for chunk in _chunks(sorted(ids), TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]):
+                self._move(chunk, now, swept, dry_run)
+            if dry_run or swept.examined == before:
+                break
+        with self.store.reading() as session:
+            swept.next_wake_at = queries.next_wake_at(session.connection())
+        return swept
+
+    def _due(self, now: datetime, limit: int) -> list[int]:
+        with self.store.reading() as session:
+            return queries.due_ids(session.connection(), now, limit)
+
+    def _move(self, ids: Sequence[int], now: datetime, swept: Swept, dry_run: bool) -> None:
+        """One transaction. If it cannot be written as a whole, each issue is tried by itself."""
+        trial = Swept()
+        try:
+            self._transact(ids, now, trial, dry_run)
+        except _TROUBLE as error:
+            if len(ids) == 1:
+                self._set_aside(ids[0], now, error, swept)
+                return
+            log.warning("a batch of %d could not be written, trying one by one: %s", len(ids), error)
+            for one in ids:
+                self._move([one], now, swept, dry_run)
+            return
+        _add(swept, trial)
+
+    def _transact(self, ids: Sequence[int], now: datetime, swept: Swept, dry_run: bool) -> None:
+        with self.store.transaction() as session:
+            world = self.world.read(session)
+            for bite in _chunks(ids, BITE):
+                loaded = queries.claim(session.connection(), world, bite, now)
+                batch = Batch()
+                for each in loaded:
+                    self._decide(session, world, each, now, batch, swept)
+                if not dry_run:
+                    batch.write(session)
+                swept.examined += len(loaded)
+                swept.conflicts += len(bite) - len(loaded)
+            if not dry_run:
+                _no_longer_aside(session, ids)
+            if dry_run:
+                session.rollback()
+
+    def _decide(self, session: Session, world: World, loaded: Loaded, now: datetime, batch: Batch, swept: Swept) -> None:
+        facts = loaded.snapshot.facts
+        decision = decide(loaded.snapshot, world.rules(facts.workflow), now)
+        if decision is None:
+            # Its timer was early (set aside, or moved by hand): set it right, nothing happened to the issue.
+            wake = wake_at(facts, loaded.snapshot.requests)
+            session.connection().execute(update(ISSUE).where(ISSUE.c.id == facts.id).values(wake_at=wake))
+            return
+        after = gather(batch, world, Step(loaded, decision, now, SYSTEM), self.outgoing)
+        swept.actions[decision.action] += 1
+        if after.stage != facts.stage:
+            swept.escalated[after.stage] += 1
+
+    def _set_aside(self, issue_id: int, now: datetime, error: Exception, swept: Swept) -> None:
+        """The row is left alone for a while, on record, so that it never stops the rest."""
+        log.error("issue %s set aside: %s", issue_id, error)
+        swept.set_aside += 1
+        swept.examined += 1
+        with self.store.transaction() as session:
+            connection = session.connection()
+            known = connection.execute(select(SET_ASIDE.c.tries).where(SET_ASIDE.c.issue_id == issue_id)).scalar() or 0
+            connection.execute(delete(SET_ASIDE).where(SET_ASIDE.c.issue_id == issue_id))
+            session.add(SetAside(issue_id=issue_id, at=now, tries=known + 1, error=f"{type(error).__name__}: {error}"[:2000]))
+            wait = min(ASIDE * 2 ** min(known, 8), timedelta(days=1))
+            connection.execute(update(ISSUE).where(ISSUE.c.id == issue_id).values(wake_at=now + wait))
+
+
+def _no_longer_aside(session: Session, ids: Sequence[int]) -> None:
+    connection = session.connection()
+    if connection.execute(select(SET_ASIDE.c.issue_id).limit(1)).scalar() is not None:
+        for bite in _chunks(ids, BITE):
+            connection.execute(delete(SET_ASIDE).where(SET_ASIDE.c.issue_id.in_(bite)))
+
+
+#: What one bad row may raise: data that no longer fits, a party or workflow that is gone, a conflict.
+_TROUBLE = (
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    NobodyAnswers,
+    NoSuchMove,
+    BadDefinition,
+    IntegrityError,
+    DataError,
+    Conflict,
+)
+
+
+def _chunks(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _add(swept: Swept, more: Swept) -> None:
+    swept.examined += more.examined
+    swept.actions += more.actions
+    swept.escalated += more.escalated
+    swept.conflicts += more.conflicts

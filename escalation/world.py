@@ -1,0 +1,162 @@
+"""All that decisions need beside the issue: parties, projects, the catalogue, the calendar, the workflow versions.
+
+It changes seldom, so it is read once and kept until a stamp in the database says that it has changed.
+"""
+
+from datetime import date
+from functools import lru_cache
+
+from sqlalchemy import update
+from sqlmodel import Session, select
+
+from escalation.models import Authority, CalendarDay, Counter, PartyRow, ProjectRow, WorkflowRow
+from workflows.calendar import WorkCalendar
+from workflows.loading import loads
+from workflows.machine import LifeCycle
+from workflows.parties import Competence, Directory, Party, Project, Route
+from workflows.rules import Rules
+
+STAMP = "world"
+
+
+class World:
+    """Everything around the issues at one moment; a value that is replaced when something in it changes."""
+
+    def __init__(
+        self,
+        stamp: int,
+        directory: Directory,
+        projects: dict[int, Project],
+        catalogue: dict[str, Competence],
+        calendar: WorkCalendar,
+        sources: dict[str, str],
+        active: str,
+    ) -> None:
+        self.stamp = stamp
+        self.directory = directory
+        self.projects = projects
+        self.project_by_code = {project.code: project for project in projects.values()}
+        self.catalogue = catalogue
+        self.calendar = calendar
+        self.sources = sources
+        self.active = active
+        self._rules: dict[str, Rules] = {}
+        self._routes: dict[tuple[str, str, int, str], Route] = {}
+
+    def rules(self, workflow_id: str = "") -> Rules:
+        """The rules of a workflow version (`provincial@1`); of the one for new issues when left out. Raises KeyError."""
+        key = workflow_id or self.active
+        found = self._rules.get(key)
+        if found is None:
+            life = _life(self.sources[key])
+            found = self._rules[key] = Rules(life.workflow, self.calendar, life)
+        return found
+
+    def route(self, workflow_id: str, category: str, project_id: int, organ: str = "") -> Route:
+        """Who answers, stage by stage, for the issues of a category and project. Raises KeyError for an unknown one."""
+        key = (workflow_id, category, project_id, organ)
+        found = self._routes.get(key)
+        if found is None:
+            workflow = self.rules(workflow_id).workflow
+            found = self._routes[key] = Route(
+                workflow, self.directory, self.projects[project_id], self.competence(workflow_id, category), organ
+            )
+        return found
+
+    def competence(self, workflow_id: str, category: str) -> Competence:
+        """The catalogue's row of a category: the office's own if it imported one, else the workflow's. Raises KeyError."""
+        if category in self.catalogue:
+            return self.catalogue[category]
+        found = self.rules(workflow_id).workflow.category_by_key[category]
+        return Competence(found.key, found.name.zh, found.entry, found.organs)
+
+    def categories(self) -> dict[str, str]:
+        """Every category with its Chinese name."""
+        own = {key: each.name for key, each in self.catalogue.items()}
+        return {category.key: category.name.zh for category in self.rules().workflow.categories} | own
+
+
+@lru_cache(maxsize=64)
+def _life(source: str) -> LifeCycle:
+    """One machine a workflow version, whatever else changes around it."""
+    return LifeCycle(loads(source, "workflow table"))
+
+
+@lru_cache(maxsize=8)
+def _calendar(zone: str, opens: str, closes: str, overrides: tuple[tuple[date, bool], ...]) -> WorkCalendar:
+    from datetime import time
+
+    if opens == closes:
+        return WorkCalendar.round_the_clock(zone)
+    years = {day.year for day, _ in overrides}
+    return WorkCalendar.published(
+        zone,
+        dict(overrides),
+        years,
+        time.fromisoformat(opens),
+        time.fromisoformat(closes),
+    )
+
+
+class WorldReader:
+    """Reads the world when it has changed, and answers the one it has when not."""
+
+    def __init__(self, zone: str = "Asia/Shanghai", opens: str = "08:30", closes: str = "17:00") -> None:
+        self.zone, self.opens, self.closes = zone, opens, closes
+        self._known: World | None = None
+
+    def read(self, session: Session) -> World:
+        """The world as this transaction sees it."""
+        stamp = session.connection().execute(select(Counter.last).where(Counter.prefix == STAMP)).scalar() or 0
+        if self._known is None or self._known.stamp != stamp:
+            self._known = self._load(session, stamp)
+        return self._known
+
+    def _load(self, session: Session, stamp: int) -> World:
+        directory = Directory([_party(row) for row in session.exec(select(PartyRow).order_by(PartyRow.id))])  # type: ignore[arg-type]
+        versions = list(session.exec(select(WorkflowRow)))
+        active = max((row for row in versions if row.active), key=lambda row: row.added_at, default=None)
+        days = session.exec(select(CalendarDay).order_by(CalendarDay.day))  # type: ignore[arg-type]
+        return World(
+            stamp,
+            directory,
+            {row.id: _project(row, directory) for row in session.exec(select(ProjectRow)) if row.id is not None},
+            {row.category: Competence(row.category, row.name, row.entry, row.organs) for row in session.exec(select(Authority))},
+            _calendar(self.zone, self.opens, self.closes, tuple((row.day, row.working) for row in days)),
+            {row.id: row.source for row in versions},
+            active.id if active else "",
+        )
+
+
+def touch(session: Session) -> None:
+    """Says to every process that the world has changed. Call it in the transaction that changes it."""
+    changed = session.connection().execute(update(Counter).where(Counter.prefix == STAMP).values(last=Counter.last + 1))  # type: ignore[arg-type]
+    if changed.rowcount == 0:
+        session.add(Counter(prefix=STAMP, last=1))
+        session.flush()
+
+
+def _party(row: PartyRow) -> Party:
+    assert row.id is not None
+    return Party(**row.model_dump())
+
+
+def _project(row: ProjectRow, directory: Directory) -> Project:
+    assert row.id is not None
+    return Project(
+        id=row.id,
+        code=row.code,
+        name=row.name,
+        city=row.lead_city,
+        department=department_organ(row.industry_department, directory),
+        owner_organ=row.owner_org,
+        sponsor=row.sponsor_leader_role.split("(")[0].split("(")[0].strip(),
+    )
+
+
+def department_organ(industry_department: str, directory: Directory) -> str:
+    """The organ behind the ledger's short name of a department: 工信厅 is 省工信厅."""
+    for name in (industry_department, f"省{industry_department}"):
+        if name in directory.handlers:
+            return name
+    return industry_department

@@ -1,0 +1,126 @@
+"""What people do: act(snapshot, act, rules, now). The table of domain.md 2.2: who may, from where, and what they must bring."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflows import moves, requests
+from workflows.facts import OPEN, Act, Decision, Refusal, Snapshot
+from workflows.hats import hats
+from workflows.machine import SKIPPING, UPWARDS, WITHIN_A_STAGE, NoSuchMove
+from workflows.rules import Rules
+
+Move = Callable[[Snapshot, Act, Rules, datetime], Decision | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One row of the table: the hats that may, the statuses it starts from, and what must be given."""
+
+    who: tuple[str, ...]
+    statuses: tuple[str, ...]
+    move: Move
+    needs: tuple[str, ...] = ()
+
+
+def _from(action: str) -> tuple[str, ...]:
+    return WITHIN_A_STAGE[action][0]
+
+
+TABLE: dict[str, tuple[Allowed, ...]] = {
+    "dispatch": (Allowed(("coordinator",), _from("dispatch"), moves.dispatch),),
+    "reject": (Allowed(("coordinator",), _from("reject"), moves.end, ("reason",)),),
+    "merge": (Allowed(("coordinator",), _from("merge"), moves.merge, ("into",)),),
+    "withdraw": (
+        Allowed(("reporter",), ("pending_intake", "pending_ack"), moves.end),
+        Allowed(("coordinator",), _from("withdraw"), moves.end, ("reason",)),
+    ),
+    "acknowledge": (Allowed(("handler",), _from("acknowledge"), moves.acknowledge),),
+    "object": (Allowed(("handler",), ("pending_ack", "processing"), requests.object_, ("reason",)),),
+    "reassign": (Allowed(("coordinator",), _from("reassign"), moves.reassign, ("to", "reason")),),
+    "transfer": (Allowed(("handler",), _from("transfer"), requests.transfer, ("to", "reason")),),
+    "agree": (Allowed(("target",), ("processing",), requests.agree),),
+    "delegate": (Allowed(("handler",), ("processing",), moves.delegate, ("to", "until")),),
+    "co_handle": (Allowed(("handler", "coordinator"), ("processing",), requests.co_handle, ("to",)),),
+    "consult": (Allowed(("handler",), ("processing",), requests.consult, ("to",)),),
+    "answer": (Allowed(("target",), OPEN, requests.answer, ("reason",)),),
+    "report_progress": (Allowed(("handler",), ("processing", "suspended"), moves.report_progress, ("reason",)),),
+    "submit_plan": (Allowed(("handler",), ("processing",), moves.note, ("reason",)),),
+    "urge": (Allowed(("coordinator", "reporter"), OPEN, moves.urge),),
+    "request_extension": (Allowed(("handler",), ("processing",), requests.extension, ("until", "reason")),),
+    "request_suspension": (Allowed(("handler",), ("processing",), requests.suspension, ("until", "reason")),),
+    "request_escalation": (Allowed(("handler",), UPWARDS, requests.escalation, ("reason",)),),
+    "approve": (Allowed(("coordinator", "superior"), OPEN, requests.approve),),
+    "deny": (Allowed(("coordinator", "superior"), OPEN, requests.deny, ("reason",)),),
+    "escalate": (Allowed(("coordinator",), UPWARDS, moves.escalate, ("reason",)),),
+    "escalate_skip": (Allowed(("province_office",), SKIPPING, moves.escalate_skip, ("reason",)),),
+    "remand": (Allowed(("coordinator",), UPWARDS, moves.remand, ("to", "reason")),),
+    "resolve": (Allowed(("handler",), _from("resolve"), moves.resolve, ("reason",)),),
+    "confirm": (Allowed(("liaison",), ("pending_review",), moves.confirm),),
+    "give_opinion": (Allowed(("reporter",), ("pending_review", "closed"), moves.note, ("reason",)),),
+    "close": (Allowed(("coordinator", "superior"), _from("close"), moves.close),),
+    "return_for_rework": (
+        Allowed(("coordinator", "superior"), _from("return_for_rework"), moves.return_for_rework, ("reason",)),
+    ),
+    "suspend": (Allowed(("superior",), _from("suspend"), moves.suspend, ("until", "reason")),),
+    "resume": (Allowed(("superior",), _from("resume"), moves.resume),),
+    "reopen": (Allowed(("coordinator", "inspection_office"), _from("reopen"), moves.reopen, ("reason",)),),
+}
+ACTIONS = tuple(TABLE)
+
+
+def act(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:
+    """What becomes of the issue when somebody wants to do this; a Refusal says why not and what is allowed instead."""
+    today = rules.calendar.local_day(now)
+    worn = hats(wanted.actor, snapshot, today)
+    may = allowed(snapshot, worn)
+    status = snapshot.facts.status
+    rows = [row for row in TABLE.get(wanted.action, ()) if status in row.statuses]
+    if not rows:
+        return Refusal("wrong_state", f"{wanted.action} is not possible while an issue is {status}", may)
+    row = next((row for row in rows if worn & set(row.who)), None)
+    if row is None:
+        who = ", ".join(sorted({hat for row in rows for hat in row.who}))
+        return Refusal("not_allowed", f"{wanted.action} is for the {who}; {wanted.actor.party.name} is not", may)
+    missing = [need for need in row.needs if not getattr(wanted, need)]
+    if missing:
+        options = " and ".join(f"--{need}" for need in missing)
+        return Refusal("incomplete", f"{wanted.action} needs {options}", may)
+    try:
+        done = row.move(snapshot, wanted, rules, now)
+    except NoSuchMove:
+        return Refusal("wrong_state", f"{wanted.action} is not possible from {snapshot.facts.stage}.{status}", may)
+    return done if isinstance(done, Decision) else Refusal(done.code, done.message, may)
+
+
+def allowed(snapshot: Snapshot, worn: frozenset[str]) -> tuple[str, ...]:
+    """The actions that somebody wearing these hats may take now; some still ask for a guard (a time, a date, a reason)."""
+    status = snapshot.facts.status
+    return tuple(
+        action
+        for action, rows in TABLE.items()
+        if any(status in row.statuses and worn & set(row.who) for row in rows) and _sensible(action, snapshot)
+    )
+
+
+def _sensible(action: str, snapshot: Snapshot) -> bool:
+    """Leaves out what could never succeed now: nothing to approve, no stage above, no way down."""
+    facts, workflow = snapshot.facts, snapshot.route.workflow
+    pending = {request.kind for request in snapshot.requests}
+    match action:
+        case "approve" | "deny":
+            return bool(pending & set(requests.DECIDED))
+        case "agree":
+            return "transfer" in pending
+        case "answer":
+            return bool(pending & set(requests.ANSWERED))
+        case "escalate" | "request_escalation":
+            return workflow.next_stage[facts.stage] is not None
+        case "escalate_skip":
+            return facts.stage != workflow.top.key
+        case "remand":
+            return workflow.stage(facts.stage).may_remand
+        case "confirm":
+            return workflow.stage(facts.stage).confirmed_by is not None and not facts.confirmed
+        case _:
+            return True
