@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]
+from openpyxl.utils import get_column_letter
 
 from escalation.ledger import csvfile, workbook
 from escalation.ledger.columns import KINDS, Column, Kind, by_header, did_you_mean, form, kind_of

