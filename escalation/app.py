@@ -123,7 +123,7 @@ class App:
         with self.store.reading() as session:
             return at(session, self.worlds.read(session))
 
-    def list(self, wanted: views.Wanted, now: datetime) -> list[dict[str, Any]]:
+    def issues(self, wanted: views.Wanted, now: datetime) -> list[dict[str, Any]]:
         """The ledger of issues."""
         return self.look(lambda session, world: views.listed(session, world, wanted, now))
 

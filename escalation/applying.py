@@ -6,6 +6,7 @@ What a decision changes is written together or not at all: with the change goes 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import update
@@ -26,7 +27,7 @@ SYSTEM = "system"
 _INDEX = {name: place for place, name in enumerate(Facts._fields)}
 _FIXED = ("id", "number", "workflow", "project_id", "category", "severity", "organ", "reporter_id", "raised_at")
 _CHANGING = [name for name in Facts._fields if name not in _FIXED]
-_CHANGING_AT = [_INDEX[name] for name in _CHANGING]
+_changing = itemgetter(*[_INDEX[name] for name in _CHANGING])
 _STAY = ["acknowledged_at", "auto_acknowledged", "due_at", "suspended_wd", "left_at", "outcome", "overdue_wd"]
 _STAY_FIELDS = frozenset(("acknowledged_at", "auto_acknowledged", "due_at", "suspended_wd", "overdue_at"))
 _ASSIGNMENT = ["issue_id", "no", "stage", "responsible_id", "lead_id", "entered_at", *_STAY]
@@ -100,7 +101,7 @@ def gather(batch: Batch, world: World, step: Step, outgoing: Outgoing | None, la
     before = loaded.snapshot.facts
     changed = _numbered(decision.requests, before.id, last_request)
     after = _after(before, loaded.snapshot.requests, decision, changed, at, actor, batch)
-    batch.issues.append((before.id, before.version, *[after[place] for place in _CHANGING_AT]))
+    batch.issues.append((before.id, before.version, *_changing(after)))
     _gather_stay(batch, world, before, after, decision, at)
     _gather_requests(batch, decision.requests, changed)
     for card in decision.cards:
@@ -132,16 +133,12 @@ def _after(
     head = journal.chained(before.head, body)
     values[_INDEX["version"]] = before.version + 1
     values[_INDEX["head"]] = head
-    after = Facts._make(values)
     pending = requests if not changed else _still_pending(requests, changed)
-    after = _woken(after, values, pending)
+    values[_INDEX["wake_at"]] = wake_at(Facts._make(values), pending)
     source = f"{before.stage}.{before.status}" if before.version else ""
-    batch.entries.append((before.id, before.version + 1, at, actor, decision.action, source, f"{stage}.{status}", body, head))
-    return after
-
-
-def _woken(after: Facts, values: list[Any], pending: tuple[Request, ...]) -> Facts:
-    values[_INDEX["wake_at"]] = wake_at(after, pending)
+    batch.entries.append(
+        (before.id, before.version + 1, at, actor, decision.action, source, f"{stage}.{status}", body, head)
+    )
     return Facts._make(values)
 
 

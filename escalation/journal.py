@@ -16,7 +16,7 @@ NOT_TOLD = ("id", "version", "head", "wake_at")
 def body(
     before: Facts, after_stage: str, after_status: str, decision: Decision, requests: Iterable[Request], at: datetime, actor: str
 ) -> bytes:
-    """The canonical text of an entry: sorted keys, UTC, nothing left out that changed."""
+    """The text of an entry, in UTC, with all that changed. It is kept as it was hashed, to the byte."""
     first = before.version == 0
     entry: dict[str, Any] = {
         "number": before.number,
@@ -42,7 +42,7 @@ def body(
         entry["requests"] = changed
     if decision.texts:
         entry["texts"] = decision.texts
-    return orjson.dumps(entry, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(entry)
 
 
 def beginning(facts: Facts) -> dict[str, Any]:

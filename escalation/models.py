@@ -258,7 +258,7 @@ class JournalEntry(SQLModel, table=True):
     action: str
     from_state: str
     to_state: str
-    #: Canonical JSON: what the row became, the stay left and entered, the requests, the reason.
+    #: JSON as it was hashed: what the row became, the stay left and entered, the requests, the reason.
     body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 

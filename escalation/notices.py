@@ -13,7 +13,6 @@ from escalation.world import World
 from notifications.message import Draft
 from workflows.facts import Decision, Facts, Request, Snapshot
 from workflows.parties import NobodyAnswers, Party, Route
-from workflows.rules import Rules
 
 #: event -> (kind of mail, to whom), in the order in which one person is told first: nobody gets two mails of one decision.
 AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
@@ -66,6 +65,8 @@ AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "vacancy": (("vacancy", "coordinator"), ("vacancy", "administrator")),
 }
 
+#: A mail quotes this much of a description (characters); the page has the rest.
+LONG = 500
 #: How an audience is called in a mail.
 RECIPIENT_ROLE = {"leader": "liaison", "former_coordinator": "coordinator", "delegate": "target", "decider": "coordinator"}
 
@@ -102,11 +103,67 @@ def _every(limit: str, language: str) -> str:
     return f"每{number}个工作日" if unit == "wd" else f"每{number}小时"
 
 
+class Letter(NamedTuple):
+    """One mail of a plan: its kind, the party it is for, and who reads it."""
+
+    kind: str
+    party: Party
+    reader: Party
+    #: What is said to this reader alone, as the end of the facts' JSON.
+    tail: bytes
+    #: Nobody reads the mail of this party, so the reader is told.
+    unreachable: str = ""
+
+
 def drafts(change: Change, world: World, base_url: str = "") -> Iterator[Draft]:
     """The mails of a decision: one person, one mail."""
+    after, decision = change.after, change.decision
+    bodies: dict[str, bytes] = {}
+    urgent = after.severity == "urgent"
+    start = f"{after.number}:{after.version}:"
+    for letter in _plan(change, world):
+        language = letter.reader.language
+        body = bodies.get(language)
+        if body is None:
+            said = _said(change, world, language, base_url, decision.reason)
+            body = bodies[language] = _known(change, world, language) + orjson.dumps(said)[1:-1]
+        key = f"{start}{letter.kind}:{letter.party.code}"
+        if letter.unreachable:
+            reason = f"{letter.unreachable}: no mail address" if language == "en" else f"{letter.unreachable}没有可用的邮箱"
+            said = _said(change, world, language, base_url, reason)
+            facts = _known(change, world, language) + orjson.dumps(said)[1:-1] + letter.tail
+            key = f"{start}{letter.kind}:{letter.unreachable}:{letter.party.code}"
+        else:
+            facts = body + letter.tail
+        yield Draft(letter.reader.email, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None)
+
+
+def _plan(change: Change, world: World) -> tuple[Letter, ...]:
+    """To whom a decision's mails go. Issues of one sweep share it: it depends on who is who, not on the issue."""
+    if change.requests:
+        return tuple(_letters(change, world))
+    before, after = change.snapshot.facts, change.after
+    shared = (
+        "plan",
+        change.decision.events,
+        id(change.snapshot.route),
+        before.stage,
+        before.lead_id,
+        after.stage,
+        after.responsible_id,
+        after.lead_id,
+        after.reporter_id,
+        after.delegate_id,
+        world.calendar.local_day(change.at),
+    )
+    found: tuple[Letter, ...] | None = world.memo.get(shared)
+    if found is None:
+        found = world.remember(shared, tuple(_letters(change, world)))
+    return found
+
+
+def _letters(change: Change, world: World) -> Iterator[Letter]:
     told: set[int] = set()
-    rules = world.rules(change.after.workflow)
-    bodies: dict[str, dict[str, str]] = {}
     today = world.calendar.local_day(change.at)
     for event in change.decision.events:
         request = _request(change, event.request_no)
@@ -117,50 +174,28 @@ def drafts(change: Change, world: World, base_url: str = "") -> Iterator[Draft]:
                 told.add(party.id)
                 reader = reader_of(party, world, today)
                 if reader is None:
-                    yield from _unreachable(change, world, party, rules, base_url, told)
-                    continue
-                body = bodies.get(reader.language)
-                if body is None:
-                    body = bodies[reader.language] = _facts(change, world, rules, reader.language, base_url)
-                yield _draft(change, kind, audience, party, reader, body, request)
+                    yield from _instead(change, world, party, today)
+                else:
+                    yield Letter(kind, party, reader, _tail(party, audience, request))
 
 
-def _draft(
-    change: Change, kind: str, audience: str, party: Party, reader: Party, body: dict[str, str], request: Request | None
-) -> Draft:
-    facts = body | {"recipient_name": party.name, "recipient_role": RECIPIENT_ROLE.get(audience, audience)}
-    if request is not None:
-        facts |= {"request_kind": request.kind, "decision": request.state}
-    after = change.after
-    return Draft(
-        recipient=reader.email,
-        kind=kind,
-        language=reader.language,
-        facts=orjson.dumps(facts),
-        key=f"{after.number}:{after.version}:{kind}:{party.code}",
-        about=after.number,
-        party=party.code,
-        urgent=after.severity == "urgent",
-        not_before=None,
-    )
+def _tail(party: Party, audience: str, request: Request | None) -> bytes:
+    said = {
+        "recipient_name": party.name,
+        "recipient_role": RECIPIENT_ROLE.get(audience, audience),
+        "request_kind": request.kind if request else "",
+        "decision": request.state if request else "",
+    }
+    return b"," + orjson.dumps(said)[1:]
 
 
-def _unreachable(change: Change, world: World, party: Party, rules: Rules, base_url: str, told: set[int]) -> Iterator[Draft]:
+def _instead(change: Change, world: World, party: Party, today: date) -> Iterator[Letter]:
     """Nobody reads this party's mail: the level's coordinator gets it, and the administrator is told."""
-    today = world.calendar.local_day(change.at)
     for audience in ("coordinator", "administrator"):
         for other in WHO[audience](change, world, None):
             reader = reader_of(other, world, today)
-            if reader is None or other.id == party.id:
-                continue
-            told.add(other.id)
-            facts = _facts(change, world, rules, reader.language, base_url)
-            facts["reason"] = f"{party.name}: no mail address" if reader.language == "en" else f"{party.name}没有可用的邮箱"
-            draft = _draft(change, "vacancy", audience, other, reader, facts, None)
-            key = f"{change.after.number}:{change.after.version}:vacancy:{party.code}:{other.code}"
-            yield Draft(
-                draft.recipient, draft.kind, draft.language, draft.facts, key, draft.about, draft.party, draft.urgent, None
-            )
+            if reader is not None and other.id != party.id:
+                yield Letter("vacancy", other, reader, _tail(other, audience, None), party.name)
 
 
 def reader_of(party: Party, world: World, today: date) -> Party | None:
@@ -181,17 +216,36 @@ def _away(party: Party, today: date) -> bool:
     return begun and (party.deputy_until is None or today <= party.deputy_until)
 
 
-def _facts(change: Change, world: World, rules: Rules, language: str, base_url: str) -> dict[str, str]:
-    """What a mail may say; times are written as people write them."""
-    before, after, zone = change.snapshot.facts, change.after, world.calendar.zone_name
-    workflow, route = rules.workflow, change.snapshot.route
-    party = world.directory.by_id
-    stage = workflow.stage(after.stage)
+def _known(change: Change, world: World, language: str) -> bytes:
+    """What a mail says that many issues of a sweep share, as the beginning of its JSON."""
+    before, after = change.snapshot.facts, change.after
+    shared = (
+        "known",
+        language,
+        id(change.snapshot.route),
+        before.stage,
+        before.lead_id,
+        after.stage,
+        after.status,
+        after.severity,
+        after.responsible_id,
+        after.lead_id,
+        after.returns_to,
+        change.actor,
+    )
+    found: bytes | None = world.memo.get(shared)
+    if found is None:
+        found = world.remember(shared, orjson.dumps(_names(change, world, language))[:-1] + b",")
+    return found
+
+
+def _names(change: Change, world: World, language: str) -> dict[str, str]:
+    before, after, route = change.snapshot.facts, change.after, change.snapshot.route
+    workflow = world.rules(after.workflow).workflow
+    party, stage = world.directory.by_id, workflow.stage(after.stage)
     following = after.returns_to or workflow.next_stage[after.stage]
     actor = world.directory.by_code.get(change.actor)
     return {
-        "number": after.number,
-        "title": change.texts.title,
         "project": route.project.name,
         "city": route.project.city,
         "category": route.competence.name,
@@ -201,28 +255,37 @@ def _facts(change: Change, world: World, rules: Rules, language: str, base_url: 
         "responsible": party[after.responsible_id].organ,
         "lead_organ": party[after.lead_id].organ,
         "coordinator": _coordinator_name(route, after.stage),
-        "cooperating": change.texts.cooperating_orgs,
-        "description": change.texts.description[:500],
-        "progress": change.texts.progress_note[:500],
-        "link": f"{base_url}/issues/{after.number}" if base_url else "",
-        "due": when(after.due_at, language, zone),
-        "ack_due": when(after.ack_due_at, language, zone),
         "report_every": _every(str(workflow.progress[after.severity]), language),  # type: ignore[index]
         "next_stage": workflow.stage(following).name.in_language(language) if following else "",
         "next_responsible": _next_responsible(route, following),
         "from_stage": workflow.stage(before.stage).name.in_language(language),
         "from_responsible": party[before.lead_id].organ,
-        "reason": change.decision.reason,
         "actor": actor.name if actor else "",
         "actor_role": actor.role if actor else "system",
+        "cc": "",
+    }
+
+
+def _said(change: Change, world: World, language: str, base_url: str, reason: str) -> dict[str, str]:
+    """What a mail says of this issue; times are written as people write them."""
+    before, after, zone = change.snapshot.facts, change.after, world.calendar.zone_name
+    texts, decision = change.texts, change.decision
+    rules = world.rules(after.workflow)
+    return {
+        "number": after.number,
+        "title": texts.title,
+        "cooperating": texts.cooperating_orgs,
+        "description": texts.description[:LONG],
+        "progress": texts.progress_note[:LONG],
+        "link": f"{base_url}/issues/{after.number}" if base_url else "",
+        "due": when(after.due_at, language, zone),
+        "ack_due": when(after.ack_due_at, language, zone),
+        "reason": reason,
         "until": when(change.requests[0].until, language, zone) if change.requests else "",
-        "request_kind": "",
-        "decision": "",
         "overdue_days": str(rules.overdue_wd(before.due_at, change.at)) if before.due_at else "",
         "letter_number": str(after.letters) if after.letters else "",
-        "card": change.decision.cards[0].colour if change.decision.cards else "",
+        "card": decision.cards[0].colour if decision.cards else "",
         "resume_on": when(after.resume_at, language, zone),
-        "cc": "",
         "now": when(change.at, language, zone),
         "provisional": "1" if after.due_provisional else "",
     }

@@ -210,3 +210,9 @@ def standing(connection: Connection, workflow: str) -> dict[str, int]:
         .group_by(ISSUE.c.stage, ISSUE.c.status)
     )
     return {f"{stage}.{status}": count for stage, status, count in connection.execute(statement)}
+
+
+def closed_since(connection: Connection, moment: datetime) -> int:
+    """How many issues were closed from then on and are closed still."""
+    statement = select(func.count()).where(ISSUE.c.status == "closed", ISSUE.c.closed_at >= moment)
+    return connection.execute(statement).scalar() or 0

@@ -5,6 +5,7 @@ It changes seldom, so it is read once and kept until a stamp in the database say
 
 from datetime import date
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from sqlalchemy import update
 from sqlmodel import Session, select
@@ -17,6 +18,8 @@ from workflows.parties import Competence, Directory, Party, Project, Route
 from workflows.rules import Rules
 
 STAMP = "world"
+REMEMBERED = 50_000
+T = TypeVar("T")
 
 
 class World:
@@ -42,6 +45,15 @@ class World:
         self.active = active
         self._rules: dict[str, Rules] = {}
         self._routes: dict[tuple[str, str, int, str], Route] = {}
+        #: What has been worked out from this world and holds as long as it does (who is told of what, in which words).
+        self.memo: dict[tuple[object, ...], Any] = {}
+
+    def remember(self, key: tuple[object, ...], value: T) -> T:
+        """Keeps what was worked out; forgets everything when it has grown too large."""
+        if len(self.memo) >= REMEMBERED:
+            self.memo.clear()
+        self.memo[key] = value
+        return value
 
     def rules(self, workflow_id: str = "") -> Rules:
         """The rules of a workflow version (`provincial@1`); of the one for new issues when left out. Raises KeyError."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from workflows.deadlines import Duration, due
 from workflows.facts import Card, Decision, Event, Facts, Request, Snapshot
-from workflows.rules import Rules, clocks
+from workflows.rules import Rules, clocks, deadline_passed
 
 #: Requests that hold an escalation while they wait, if they were made in time (domain.md 2.5).
 HOLDING = ("extension", "suspension")
@@ -16,12 +16,10 @@ def decide(snapshot: Snapshot, rules: Rules, now: datetime) -> Decision | None:
 
     One step, never a cascade: a deadline that has passed comes before everything else, then the clock that ran out first.
     """
-    ran_out = [name for at, name in clocks(snapshot.facts, snapshot.requests) if at <= now]
-    if not ran_out:
-        return None
-    if "resolve" in ran_out:
+    if deadline_passed(snapshot.facts, now):
         return _deadline_passed(snapshot, rules, now)
-    return _clock_ran_out(ran_out[0], snapshot, rules, now)
+    ran_out = [name for at, name in clocks(snapshot.facts, snapshot.requests) if at <= now]
+    return _clock_ran_out(ran_out[0], snapshot, rules, now) if ran_out else None
 
 
 def _clock_ran_out(clock: str, snapshot: Snapshot, rules: Rules, now: datetime) -> Decision:
@@ -164,7 +162,7 @@ def _acknowledge_for_them(snapshot: Snapshot, rules: Rules, now: datetime) -> De
         "ack_due_at": None,
         "report_due_at": rules.report_due_at(facts.severity, now),
     }
-    cards = ()
+    cards: tuple[Card, ...] = ()
     if snapshot.late_acknowledgements + 1 >= rules.workflow.cards.late_acknowledgements_a_month:
         month = rules.calendar.local_day(now).strftime("%Y-%m")
         cards = (Card("yellow", facts.lead_id, f"late_acknowledgements:{month}"),)
@@ -174,7 +172,7 @@ def _acknowledge_for_them(snapshot: Snapshot, rules: Rules, now: datetime) -> De
 def _report_missed(facts: Facts, rules: Rules, now: datetime) -> Decision:
     missed = facts.reports_missed + 1
     changes = {"reports_missed": missed, "report_due_at": rules.report_due_at(facts.severity, now)}
-    cards = ()
+    cards: tuple[Card, ...] = ()
     if missed == rules.workflow.cards.missed_reports_in_a_row:
         cards = (Card("yellow", facts.lead_id, f"missed_reports:{facts.stage}"),)
     return Decision("miss_report", changes, cards=cards, events=(Event("report_missed"),))

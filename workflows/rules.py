@@ -152,43 +152,56 @@ def _severity(text: str) -> Severity:
     return text
 
 
+Running = list[tuple[datetime | None, str]]
+
+
 def clocks(facts: Facts, requests: tuple[Request, ...] = ()) -> list[tuple[datetime, str]]:
     """Every moment at which something happens by itself if nobody acts, with the name of its clock, soonest first."""
-    found: list[tuple[datetime | None, str]] = []
+    return sorted((at, name) for at, name in _running(facts, requests) if at is not None)
+
+
+def wake_at(facts: Facts, requests: tuple[Request, ...] = ()) -> datetime | None:
+    """The one timer of an issue: the soonest of its clocks; None for an issue that is over."""
+    return min([at for at, _ in _running(facts, requests) if at is not None], default=None)
+
+
+def deadline_passed(facts: Facts, now: datetime) -> bool:
+    """Has the resolve clock run out and not been acted upon?"""
+    if facts.overdue_at is not None or facts.due_at is None or facts.status not in ("pending_ack", "processing"):
+        return False
+    return now > facts.due_at if facts.hold_until is None else now >= facts.hold_until
+
+
+def _running(facts: Facts, requests: tuple[Request, ...]) -> Running:
+    found: Running
     match facts.status:
-        case "pending_intake":
-            found.append((facts.remind_at, "intake_repeat") if facts.overdue_at else (_past(facts.due_at), "intake"))
         case "pending_ack" | "processing":
-            found += _working_clocks(facts)
+            found = _working(facts)
+        case "pending_intake":
+            found = [(facts.remind_at, "intake_repeat") if facts.overdue_at else (_past(facts.due_at), "intake")]
         case "pending_review":
             first = facts.reminders == 0
-            found.append((_past(facts.review_due_at), "review") if first else (facts.remind_at, "review_repeat"))
+            found = [(_past(facts.review_due_at), "review") if first else (facts.remind_at, "review_repeat")]
         case "suspended":
-            found.append((facts.resume_at, "resume"))
+            found = [(facts.resume_at, "resume")]
         case _:
             return []
-    found += [(_past(request.decide_by), f"request:{request.no}") for request in requests if not request.reminded]
-    return sorted((at, name) for at, name in found if at is not None)
+    if requests:
+        found += [(_past(request.decide_by), f"request:{request.no}") for request in requests if not request.reminded]
+    return found
 
 
-def _working_clocks(facts: Facts) -> list[tuple[datetime | None, str]]:
-    found: list[tuple[datetime | None, str]] = []
+def _working(facts: Facts) -> Running:
     if facts.overdue_at is None:
-        found.append((_past(facts.due_at), "resolve") if facts.hold_until is None else (facts.hold_until, "resolve"))
-        found.append((facts.warn_at, "warning"))
+        deadline = _past(facts.due_at) if facts.hold_until is None else facts.hold_until
+        found: Running = [(deadline, "resolve"), (facts.warn_at, "warning")]
     else:
-        found.append((facts.remind_at, "letter"))
+        found = [(facts.remind_at, "letter")]
     if facts.status == "pending_ack":
         found.append((_past(facts.ack_due_at), "acknowledge"))
     else:
         found.append((_past(facts.report_due_at), "report"))
     return found
-
-
-def wake_at(facts: Facts, requests: tuple[Request, ...] = ()) -> datetime | None:
-    """The one timer of an issue: the soonest of its clocks; None for an issue that is over."""
-    found = clocks(facts, requests)
-    return found[0][0] if found else None
 
 
 def _past(limit: datetime | None) -> datetime | None:

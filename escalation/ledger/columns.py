@@ -1,4 +1,4 @@
-"""The columns of the four kinds of sheet: identifier, the headers offices use, what a cell holds, and whether it must be there."""
+"""The columns of the four kinds of sheet: identifier, the headers offices use, what a cell holds, is it needed."""
 
 import re
 import unicodedata

@@ -25,7 +25,8 @@ def rows(path: Path, count_known: Callable[[list[str]], int]) -> Iterator[list[s
     number = 0
     with path.open(encoding=encoding, newline="") as file:
         try:
-            for number, record in enumerate(csv.reader(file, delimiter=delimiter, strict=True), 1):
+            for record in csv.reader(file, delimiter=delimiter, strict=True):
+                number += 1
                 yield record
         except csv.Error as error:
             after = f"after row {number}" if number else "in the header"

@@ -174,6 +174,12 @@ class Sheet:
     name: str
     kind: str
     headers: tuple[str, ...]
+    #: The identifier of each header, empty for one that is unknown.
+    columns: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     lines: tuple[AnyLine, ...]
     bad: tuple[BadCell, ...]
+
+    def header(self, column: str) -> str:
+        """How this sheet calls a column; its identifier where it has none."""
+        return self.headers[self.columns.index(column)] if column in self.columns else column

@@ -112,7 +112,9 @@ class _Reader:
                 lines.append(line)
         if self.unlisted:
             self.bad.append(self._cell(1, "", "", f"{self.unlisted:,} more bad cells are not listed; mend these first"))
-        return Sheet(self.file, self.title, self.kind.name, tuple(self.headers), tuple(rows), tuple(lines), tuple(self.bad))
+        names = tuple(column.name if column else "" for column in self.columns)
+        told = (self.file, self.title, self.kind.name, tuple(self.headers), names)
+        return Sheet(*told, tuple(rows), tuple(lines), tuple(self.bad))
 
     def _cell(self, row: int, column: str, value: str, why: str) -> BadCell:
         return BadCell(self.title, row, column, printable(value), why, self.file)
@@ -192,6 +194,7 @@ class _Reader:
 def _build(kind: Kind, row: int, values: dict[str, Any]) -> AnyLine:
     if "active" in values:
         values["active"] = values["active"] == "yes"
+    # as_of moves with every export of the same ledger
     texts = {name: half_width(str(value)) for name, value in values.items() if name != "as_of"}
     body = "\x1e".join(f"{name}\x1f{text}" for name, text in sorted(texts.items()))
     extra: dict[str, Any] = {"digest": sha256(f"{kind.name}\x1e{body}".encode()).hexdigest()}

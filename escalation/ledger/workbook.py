@@ -75,7 +75,7 @@ def _too_big(path: Path, why: str) -> UnreadableFile:
 
 
 def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
-    """Each visible sheet's title and rows; read one sheet to its end before the next. Raises UnreadableFile."""
+    """Each sheet's title and rows; read one sheet to its end before the next. Raises UnreadableFile."""
     check(path)
     try:
         with warnings.catch_warnings():
@@ -87,10 +87,20 @@ def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
                     raise _too_big(path, f"it has {len(book.worksheets)} sheets, at most {MOST_SHEETS} are read")
                 for sheet in book.worksheets:
                     has = _has_formulas(path, sheet)
-                    yield sheet.title, _rows(path, sheet, formulas[sheet.title] if has else None)
+                    yield sheet.title, _guarded(path, _rows(path, sheet, formulas[sheet.title] if has else None))
     except UnreadableFile:
         raise
     except Exception as error:  # openpyxl raises of every kind on a damaged or hostile file: KeyError, ValueError, ParseError …
+        raise _broken(path, error) from error
+
+
+def _guarded(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
+    """The rows; damage that shows only while they are read is named as well."""
+    try:
+        yield from rows
+    except UnreadableFile:
+        raise
+    except Exception as error:  # as in `sheets`
         raise _broken(path, error) from error
 
 

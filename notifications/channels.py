@@ -1,0 +1,42 @@
+"""The one list of channels: SMTP, and a folder of .eml files until a server is configured."""
+
+import asyncio
+import os
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+
+from notifications.message import Message, Outcome, Sent, TryAgain, to_bytes
+from notifications.smtp import SmtpChannel, SmtpSettings
+
+__all__ = ["FolderChannel", "SmtpChannel", "SmtpSettings"]
+
+
+class FolderChannel:
+    """Writes each mail to a file; one that is sent again replaces itself, it does not double."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    async def __aenter__(self) -> "FolderChannel":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        return None
+
+    async def send(self, message: Message) -> Outcome:
+        """A whole file or none."""
+        try:
+            await asyncio.to_thread(self._write, message)
+        except OSError as error:
+            return TryAgain(f"the mail folder cannot be written: {error}", host=True)
+        return Sent("250 written")
+
+    def _write(self, message: Message) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"{message.date:%Y%m%d-%H%M}-{sha256(message.message_id.encode()).hexdigest()[:16]}"
+        part, whole = self.folder / f"{name}.part", self.folder / f"{name}.eml"
+        part.write_bytes(to_bytes(message))
+        os.replace(part, whole)
