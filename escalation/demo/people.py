@@ -23,9 +23,9 @@ from workflows.parties import Party
 NEW: tuple[tuple[int, str, str, str, str], ...] = (
     (1, "HLJ26-001", "power", "urgent", "二期热处理车间临时用电容量不足"),
     (3, "HLJ26-004", "permit", "major", "总装车间规划核实意见未出具"),
-    (6, "HLJ26-006", "financing", "general", "石墨负极项目流动资金贷款担保方未落实"),
+    (7, "HLJ26-006", "financing", "general", "石墨负极项目流动资金贷款担保方未落实"),
     (9, "HLJ26-011", "road_access", "major", "驿站进场道路冬季封闭无替代线路"),
-    (13, "HLJ26-003", "port_policy", "major", "查验平台监管验收标准口径不一致"),
+    (14, "HLJ26-003", "port_policy", "major", "查验平台监管验收标准口径不一致"),
     (18, "HLJ26-009", "land", "general", "物流通道用地预审退回补正"),
 )
 
@@ -112,7 +112,8 @@ def _work(loaded: Loaded, lead: Party, world: World, now: datetime) -> Iterator[
     if left == 1 and luck < 0.5 and facts.extensions == 0:
         until = world.calendar.add_working_days(world.calendar.local_day(facts.due_at or now), 2)
         yield Do(facts.number, "request_extension", lead.code, reason="等待第三方评审意见", until=until)
-    if nature == "prompt" and luck > 0.6:
+    soon = facts.report_due_at is not None and world.calendar.local_day(facts.report_due_at) <= today
+    if soon and luck > (0.1 if nature == "prompt" else 0.5):
         yield Do(facts.number, "report_progress", lead.code, reason=f"{today.month}月{today.day}日:已召开协调会,正在推进")
 
 

@@ -2,22 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from difflib import get_close_matches
 
-from escalation.ledger import coherence, people
-from escalation.ledger.columns import KINDS
+from escalation.ledger import coherence
+from escalation.ledger.census import Census, bad, nearest
 from escalation.ledger.history import BadHistory, History, history, organ_named
-from escalation.ledger.lines import AnyLine, AuthorityLine, BadCell, IssueLine, PartyLine, ProjectLine, Sheet
+from escalation.ledger.lines import BadCell, IssueLine, Sheet
 from escalation.ledger.path import BadPath, Move, moves
 from escalation.ledger.values import printable
-from escalation.world import World, department_organ
-from workflows.parties import Competence, Directory, NobodyAnswers, Party, Project, Route
-from workflows.rules import Rules
-
-KEYS = {kind.name: kind.key for kind in KINDS}
-#: Levels of parties that answer for no stage.
-BESIDE_THE_LADDER = ("owner",)
+from escalation.world import World
+from workflows.parties import NobodyAnswers, Project, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,38 +22,15 @@ class Told:
 
 
 @dataclass(slots=True)
-class Draft:
-    """The directory, projects and catalogue as they would be. What is new in it has a negative id until it is written."""
+class Draft(Census):
+    """The census, and what becomes of each issue row in it."""
 
-    world: World
-    now: datetime
     #: number -> import digest, of the issues in the files that live here already.
-    known: dict[str, str]
-    rules: Rules = field(init=False)
-    parties: dict[str, Party] = field(init=False)
-    projects: dict[str, Project] = field(init=False)
-    catalogue: dict[str, Competence] = field(init=False)
+    known: dict[str, str] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
     amended: list[IssueLine] = field(default_factory=list)
     unchanged: int = 0
-    accepted: list[tuple[Sheet, AnyLine]] = field(default_factory=list)
-    #: (kind, code) -> where it came first, over all files of the call.
-    _first: dict[tuple[str, str], tuple[Sheet, AnyLine]] = field(default_factory=dict)
-    _directory: Directory | None = None
     _routes: dict[tuple[str, str, str], Route] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.rules = self.world.rules()
-        self.parties = dict(self.world.directory.by_code)
-        self.projects = dict(self.world.project_by_code)
-        self.catalogue = {key: self.world.competence("", key) for key in self.world.categories()}
-
-    @property
-    def directory(self) -> Directory:
-        """All parties as they would be."""
-        if self._directory is None:
-            self._directory = Directory(self.parties.values())
-        return self._directory
 
     def take(self, sheet: Sheet) -> list[BadCell]:
         """Takes a sheet in; what is wrong with it. Sheets come in the order party, authority, project, issue."""
@@ -70,116 +40,11 @@ class Draft:
         for line in sheet.lines:
             if twice := self._twice(sheet, line):
                 wrong.append(twice)
-                continue
-            match line:
-                case PartyLine():
-                    wrong += self._party_flaws(sheet, line)
-                case AuthorityLine():
-                    wrong += self._authority(sheet, line)
-                case ProjectLine():
-                    wrong += self._project(sheet, line)
-                case IssueLine():
-                    wrong += self._issue(sheet, line)
-            if not isinstance(line, IssueLine):
-                self.accepted.append((sheet, line))
+            elif isinstance(line, IssueLine):
+                wrong += self._issue(sheet, line)
+            else:
+                wrong += self._line(sheet, line)
         return wrong
-
-    def _twice(self, sheet: Sheet, line: AnyLine) -> BadCell | None:
-        """Is the code in an earlier sheet of the call too? (Within one sheet, reading has seen to it.)"""
-        key = KEYS[sheet.kind]
-        code = getattr(line, key)
-        first, other = self._first.setdefault((sheet.kind, code.casefold()), (sheet, line))
-        if first is sheet:
-            return None
-        where = f"{first.file}, sheet {first.name}, row {other.row}"
-        return bad(sheet, line, key, code, f"is in {where} already; delete one of the two")
-
-    # Parties.
-
-    def _take_parties(self, sheet: Sheet) -> list[BadCell]:
-        """All of them first: they name one another."""
-        wrong = []
-        owners = {party.name: code for code, party in self.parties.items()}
-        for line in sheet.lines:
-            assert isinstance(line, PartyLine)
-            other = owners.setdefault(line.name, line.party_code)
-            if other != line.party_code:
-                wrong.append(bad(sheet, line, "name", line.name, f"is the name of {other} already; give each party its own"))
-            self.parties[line.party_code] = self._party_value(sheet, line)
-        self._directory = None
-        return wrong
-
-    def _party_value(self, sheet: Sheet, line: PartyLine) -> Party:
-        known = self.parties.get(line.party_code)
-        fresh = Party(
-            known.id if known else -1 - len(self.parties),
-            line.party_code,
-            line.name,
-            line.level,
-            line.city,
-            line.organ,
-            line.role,
-            line.email,
-            line.mail_goes_to,
-            line.language,
-            deputy_from=line.deputy_from,
-            deputy_until=line.deputy_until,
-            active=line.active,
-        )
-        if known is None:
-            return fresh
-        given = {name: getattr(fresh, name) for name in sheet.columns if name in Party._fields and name != "deputy"}
-        return known._replace(**given)
-
-    def _party_flaws(self, sheet: Sheet, line: PartyLine) -> Iterable[BadCell]:
-        levels = (*self.rules.workflow.level, *BESIDE_THE_LADDER)
-        if line.level not in levels:
-            yield bad(sheet, line, "level", line.level, f"is no level here; write one of: {', '.join(levels)}")
-        if line.role == "city_coordinator" and not line.city:
-            yield bad(sheet, line, "city", "", "is empty; a city's coordinator has a city")
-        for name in ("mail_goes_to", "deputy"):
-            text = getattr(line, name)
-            if text and self.directory.find(text) is None:
-                why = f"is no party{self._nearest(text, [*self.directory.by_name, *self.directory.by_code])}"
-                yield bad(sheet, line, name, text, why)
-        if line.deputy_from and line.deputy_until and line.deputy_until < line.deputy_from:
-            yield bad(sheet, line, "deputy_until", str(line.deputy_until), "is before deputy_from; mend one of the two")
-
-    # The catalogue and the ledger.
-
-    def _authority(self, sheet: Sheet, line: AuthorityLine) -> Iterable[BadCell]:
-        if line.entry_level not in self.rules.workflow.level:
-            known = ", ".join(self.rules.workflow.level)
-            yield bad(sheet, line, "entry_level", line.entry_level, f"is no stage of the workflow; write one of: {known}")
-        strange = [stage for stage in line.organs if stage not in self.rules.workflow.level]
-        for stage in strange:
-            yield bad(sheet, line, f"{stage}_organ", line.organs[stage], f"is for {stage}, which the workflow has not; clear it")
-        self.catalogue[line.category_code] = Competence(line.category_code, line.category, line.entry_level, line.organs)
-
-    def _project(self, sheet: Sheet, line: ProjectLine) -> Iterable[BadCell]:
-        for stage in self.rules.workflow.stages:
-            if stage.coordinator.of != "city":
-                continue
-            cities = {party.city for party in self.directory.with_role(stage.coordinator.role)}
-            if line.lead_city not in cities:
-                why = f"has no {stage.coordinator.role}; import the party first{self._nearest(line.lead_city, cities)}"
-                yield bad(sheet, line, "lead_city", line.lead_city, why)
-        known = self.projects.get(line.project_code)
-        fresh = Project(
-            known.id if known else -1 - len(self.projects),
-            line.project_code,
-            line.project_name,
-            line.lead_city,
-            department_organ(line.industry_department, self.directory),
-            line.owner_org,
-            people.sponsor_name(line.sponsor_leader_role),
-        )
-        if known is not None:
-            if "industry_department" not in sheet.columns:
-                fresh = fresh._replace(department=known.department)
-            if "sponsor_leader_role" not in sheet.columns:
-                fresh = fresh._replace(sponsor=known.sponsor)
-        self.projects[line.project_code] = fresh
 
     # Issues.
 
@@ -227,9 +92,16 @@ class Draft:
             line, issue_id, route, self.directory, workflow, self.rules.calendar, rules=self.rules, now=self.now
         )
 
+    def written(self, world: World) -> None:
+        """See `Census.written`."""
+        Census.written(self, world)
+        self._routes = {}
+
     def again(self, told: Told, issue_id: int) -> History:
         """The same history with the ids that the parties and projects have got by now."""
         first = told.history.first
+        if not self.fresh:
+            return History(first._replace(id=issue_id), told.history.steps)
         project = next(each for each in (self.project_named(told.line),) if each is not None)
         return self.tell(told.line, project, first.category, issue_id)
 
@@ -271,45 +143,24 @@ class Draft:
             column, text, known = "project_code", line.project_code, list(self.projects)
         else:
             column, text, known = "project_name", line.project_name, [each.name for each in self.projects.values()]
-        why = f"is no project of the ledger; import the project first, or mend it{self._nearest(text, known)}"
+        why = f"is no project of the ledger; import the project first, or mend it{nearest(text, known)}"
         return None, [bad(sheet, line, column, text, why)]
 
     def _category_of(self, sheet: Sheet, line: IssueLine) -> tuple[str | None, list[BadCell]]:
         if line.category_code:
             if line.category_code in self.catalogue:
                 return line.category_code, []
-            why = f"is not in the authority catalogue{self._nearest(line.category_code, list(self.catalogue))}"
+            why = f"is not in the authority catalogue{nearest(line.category_code, list(self.catalogue))}"
             return None, [bad(sheet, line, "category_code", line.category_code, why)]
         keys = [key for key, each in self.catalogue.items() if line.category in (key, each.name)]
         if len(keys) == 1:
             return keys[0], []
         names = [each.name for each in self.catalogue.values()]
         several = f"means several: {', '.join(keys)}; write one of them in the column category_code"
-        why = several if keys else f"is not in the authority catalogue{self._nearest(line.category, names)}"
+        why = several if keys else f"is not in the authority catalogue{nearest(line.category, names)}"
         return None, [bad(sheet, line, "category", line.category, why)]
-
-    def _nearest(self, text: str, known: Iterable[str]) -> str:
-        near = get_close_matches(text, list(known), 1, 0.6)
-        return f"; did you mean {near[0]}?" if near else ""
-
-
-def with_ids(draft: Draft, world: World) -> None:
-    """After parties and projects were written: the draft as the store has it now, with real ids."""
-    draft.world = world
-    draft.parties = dict(world.directory.by_code)
-    draft.projects = dict(world.project_by_code)
-    draft._directory = world.directory
-    draft._routes = {}
-
-
-def bad(sheet: Sheet, line: AnyLine, column: str, value: str, why: str) -> BadCell:
-    """A bad cell of a line, under the header that its sheet has."""
-    return BadCell(sheet.name, line.row, sheet.header(column), printable(value), why, sheet.file)
 
 
 def _shown(line: IssueLine, name: str) -> str:
     value = getattr(line, name)
     return "" if value is None else str(value)
-
-
-__all__ = ["Draft", "Told", "bad", "with_ids"]

@@ -6,12 +6,13 @@ when the office opens on the working day after the dispatch, solved and closed w
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Any
 
 from escalation.ledger import people
 from escalation.ledger.lines import IssueLine
 from escalation.ledger.path import BadPath, Move, moves
+from escalation.ledger.timing import BadHistory, times_of
 from workflows.calendar import WorkCalendar
 from workflows.deadlines import Duration
 from workflows.definition import Workflow
@@ -20,22 +21,11 @@ from workflows.machine import NoSuchMove
 from workflows.parties import Directory, Party, Post, Route
 from workflows.rules import BLANK, Rules
 
-#: When offices dispatch, and when a ledger is looked at.
-MORNING = time(9)
 IMPORTED = {"imported": "1"}
 #: What stays on an issue that is over.
 KEPT = ("acknowledged_at", "auto_acknowledged", "suspended_wd", "overdue_at", "letters", "confirmed")
 #: States of a row, and what has happened by then after the acknowledgement.
 STATES = ("pending_intake", "pending_ack", "processing", "pending_review", "suspended", "closed")
-
-
-class BadHistory(ValueError):
-    """A row that does not add up to a life: which column, what it says, and the mend."""
-
-    def __init__(self, column: str, why: str) -> None:
-        super().__init__(why)
-        self.column = column
-        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,68 +100,19 @@ class _Teller:
         except BadPath as error:
             raise BadHistory("escalation_path", str(error)) from error
         self.stays = [move for move in self.moves if move.way != "skipped"]
-        self.dispatched = self._first_dispatch()
-        self.raised = self._raised()
-        self.as_of = self._as_of(now)
+        self.times = times_of(line, self.moves, self.calendar, now)
+        self.as_of = self.times.as_of
         self.steps: list[Step] = []
-
-    # When things happened.
-
-    def _moment(self, at: datetime) -> datetime:
-        """A moment of the row: without a zone it is one of the calendar's."""
-        return (at.replace(tzinfo=self.calendar.zone) if at.tzinfo is None else at).astimezone(UTC)
-
-    def _morning(self, day: date) -> datetime:
-        return datetime.combine(day, MORNING, self.calendar.zone).astimezone(UTC)
-
-    def _given(self, day: date | None) -> datetime | None:
-        """The time of dispatch that the row gives, if it is one of that day."""
-        if self.line.dispatched_at is None:
-            return None
-        at = self._moment(self.line.dispatched_at)
-        return at if day is None or self.calendar.local_day(at) == day else None
-
-    def _first_dispatch(self) -> datetime | None:
-        if self.line.state == "pending_intake":
-            return None
-        at = self._given(self.line.dispatched_on)
-        if at is None and self.line.dispatched_on is not None:
-            at = self._morning(self.line.dispatched_on)
-        if at is None:
-            raise BadHistory("dispatched_on", "is empty; an issue beyond intake has a date of dispatch")
-        return at
-
-    def _raised(self) -> datetime:
-        if self.line.reported_at is not None:
-            return self._moment(self.line.reported_at)
-        if self.line.reported_on is None:
-            raise BadHistory("reported_on", "is empty; every issue has a date on which it was reported")
-        opening = self.calendar.opening(self.line.reported_on)
-        same_day = self.dispatched and self.calendar.local_day(self.dispatched) == self.line.reported_on
-        return min(opening, self.dispatched) if same_day and self.dispatched else opening
-
-    def _as_of(self, now: datetime | None) -> datetime:
-        if self.line.as_of is None and now is not None:
-            return now
-        known = [self.raised, *([self.dispatched] if self.dispatched else []), *map(self._morning, self._days())]
-        looked = self._morning(self.line.as_of) if self.line.as_of else max(known)
-        latest = max(looked, self.raised, self._given(None) or looked)
-        return latest if now is None else min(latest, now)
-
-    def _days(self) -> list[date]:
-        line = self.line
-        days = (line.stage_started_on, line.acknowledged_on, line.resolved_submitted_on, line.closed_on)
-        return [day for day in (*days, *(move.on for move in self.moves)) if day is not None]
 
     # What happened.
 
     def tell(self, issue_id: int) -> History:
         """All of it."""
         self.facts = first = self._first(issue_id)
-        self.at = min(self.raised, self.as_of)
+        self.at = min(self.times.raised, self.as_of)
         self.steps.append(Step(self.at, Decision("raise", {}, enter=True, detail=IMPORTED)))
-        if self.dispatched is not None:
-            self._dispatch(self.dispatched)
+        if self.times.dispatched is not None:
+            self._dispatch(self.times.dispatched)
             for number, move in enumerate(self.stays):
                 self._go_up(move, last=number == len(self.stays) - 1)
             self._since_dispatch()
@@ -181,7 +122,7 @@ class _Teller:
         line, rules = self.line, self.rules
         stage = self._entry()
         coordinator = self.route.post(stage).coordinator_id
-        raised = min(self.raised, self.as_of)
+        raised = min(self.times.raised, self.as_of)
         intake = rules.deadline(raised, rules.workflow.intake.limit)
         values: dict[str, Any] = dict.fromkeys(Facts._fields) | BLANK
         values |= {
@@ -244,7 +185,7 @@ class _Teller:
     def _go_up(self, move: Move, *, last: bool) -> None:
         by_time = move.way == "auto_overdue"
         trigger = "escalate_auto" if by_time else "escalate"
-        at = self._when((self._given(move.on) if last else None) or self._morning(move.on))
+        at = self._when((self.times.given(move.on) if last else None) or self.times.morning(move.on))
         state = self._state(trigger)
         overdue_wd = self.rules.overdue_wd(self.facts.due_at, at) if self.facts.due_at else 0
         changes = self._stay(state["stage"], at, last=last) | state
@@ -283,7 +224,7 @@ class _Teller:
         """The present stay's deadline as the row has it, and how it was counted if the calendar agrees."""
         line, rules = self.line, self.rules
         if line.due_at is not None:
-            due_at = self._moment(line.due_at)
+            due_at = self.times.moment(line.due_at)
         elif line.due_on is not None:
             due_at = self.calendar.closing(line.due_on)
         else:
@@ -372,3 +313,6 @@ class _Teller:
         changes = self._state("suspend") | self.rules.stopped(self.facts, at)
         changes["resume_at"] = self.calendar.opening(self.line.resume_on)
         self._step(at, "suspend", changes)
+
+
+__all__ = ["BadHistory", "History", "Step", "history", "organ_named"]

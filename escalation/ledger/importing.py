@@ -6,7 +6,7 @@ dry run writes nothing. Importing the same files again changes nothing.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from escalation import applying
 from escalation.applying import Birth
 from escalation.commands import DESCRIBED, amend
 from escalation.errors import Unusable
-from escalation.ledger.draft import Draft, Told, with_ids
-from escalation.ledger.lines import AnyLine, AuthorityLine, BadCell, IssueLine, PartyLine, ProjectLine, Sheet
+from escalation.ledger.draft import Draft, Told
+from escalation.ledger.lines import BadCell, IssueLine, Sheet
 from escalation.ledger.reading import read
-from escalation.models import Authority, Counter, PartyRow, ProjectRow
+from escalation.ledger.upserting import ImportReport, write_lines
+from escalation.models import Counter
 from escalation.queries import CHUNK, ISSUE
-from escalation.world import WorldReader, touch
+from escalation.world import WorldReader
 
 #: What builds on what: a file is refused with a file of the same call that it builds on.
 BUILDS_ON: dict[str, tuple[str, ...]] = {
@@ -54,21 +55,6 @@ TEXTS = (
 LONGEST_TITLE_OF_A_TEXT = 60
 
 
-@dataclass(slots=True)
-class ImportReport:
-    """What an import did (or, in a dry run, would do), by table; what was refused, and the sheets for `write_report`."""
-
-    created: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUILDS_ON, 0))
-    updated: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUILDS_ON, 0))
-    unchanged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BUILDS_ON, 0))
-    rejected: list[BadCell] = field(default_factory=list)
-    sheets: list[Sheet] = field(default_factory=list)
-
-    def count(self, table: str, what: str) -> None:
-        """One more that was `created`, `updated` or `unchanged`."""
-        getattr(self, what)[table] += 1
-
-
 @dataclass(frozen=True, slots=True)
 class _File:
     name: str
@@ -91,13 +77,13 @@ def import_files(
     known = _known(session, report.sheets)
     refused: dict[int, list[BadCell]] = {}
     while True:
-        draft = Draft(world, now, known)
+        draft = Draft(world, now, known=known)
         newly = _take(draft, files, refused)
         if not newly:
             break
         refused |= newly
     report.rejected = [cell for number in sorted(refused) for cell in refused[number]]
-    _write_lines(session, draft, report, dry_run=dry_run)
+    write_lines(session, draft, report, dry_run=dry_run)
     _count_issues(draft, report)
     if not dry_run:
         _write_issues(session, draft, worlds)
@@ -142,86 +128,6 @@ def _without(sheet: Sheet, files: Sequence[_File], number: int, gone: Iterable[i
     return []
 
 
-# Parties, catalogue and projects.
-
-
-def _write_lines(session: Session, draft: Draft, report: ImportReport, *, dry_run: bool) -> None:
-    stock: dict[str, dict[str, Any]] = {
-        "party": {row.code: row for row in session.exec(select(PartyRow))},
-        "authority": {row.category: row for row in session.exec(select(Authority))},
-        "project": {row.code: row for row in session.exec(select(ProjectRow))},
-    }
-    changed = False
-    for sheet, line in draft.accepted:
-        what = _upsert(session, stock[sheet.kind], sheet, line, dry_run=dry_run)
-        report.count(sheet.kind, what)
-        changed = changed or what != "unchanged"
-    if changed and not dry_run:
-        session.flush()
-        _set_deputies(stock["party"], draft)
-        session.flush()
-        touch(session)
-
-
-def _upsert(session: Session, stock: dict[str, Any], sheet: Sheet, line: AnyLine, *, dry_run: bool) -> str:
-    code, values = _row(line)
-    row = stock.get(code)
-    if row is None:
-        if not dry_run:
-            stock[code] = row = _TABLES[sheet.kind](**{name: value for name, (_, value) in values.items()})
-            session.add(row)
-        return "created"
-    given = {name: value for name, (column, value) in values.items() if not column or column in sheet.columns}
-    different = {name: value for name, value in given.items() if getattr(row, name) != value}
-    if isinstance(line, PartyLine) and "deputy" in sheet.columns and _deputy_differs(stock, row, line):
-        different["deputy_id"] = None
-    if not dry_run:
-        for name, value in different.items():
-            setattr(row, name, value)
-    return "updated" if different else "unchanged"
-
-
-_TABLES: dict[str, Any] = {"party": PartyRow, "authority": Authority, "project": ProjectRow}
-_NOT_COPIED = ("id", "code", "name", "deputy_id")
-
-
-def _row(line: AnyLine) -> tuple[str, dict[str, tuple[str, Any]]]:
-    """The code of a line, and its row: field -> (the column it comes from, value)."""
-    match line:
-        case PartyLine():
-            table, code = PartyRow, "party_code"
-            named = {"code": code, "name": "name"}
-        case ProjectLine():
-            table, code = ProjectRow, "project_code"  # type: ignore[assignment]
-            named = {"code": code, "name": "project_name"}
-        case AuthorityLine():
-            values: dict[str, tuple[str, Any]] = {
-                "category": ("category_code", line.category_code),
-                "name": ("category", line.category),
-                "entry": ("entry_level", line.entry_level),
-                "organs": ("", dict(line.organs)),
-                "note": ("note", line.note),
-            }
-            return line.category_code, values
-        case IssueLine():
-            raise TypeError("issues have no row of this kind")
-    named |= {name: name for name in table.model_fields if name not in _NOT_COPIED}
-    return getattr(line, code), {name: (column, getattr(line, column)) for name, column in named.items()}
-
-
-def _deputy_differs(stock: dict[str, Any], row: PartyRow, line: PartyLine) -> bool:
-    now = next((other for other in stock.values() if other.id == row.deputy_id), None) if row.deputy_id else None
-    return line.deputy not in ((now.code, now.name) if now else ("",))
-
-
-def _set_deputies(stock: dict[str, Any], draft: Draft) -> None:
-    """Deputies are parties too: they have ids only now."""
-    for sheet, line in draft.accepted:
-        if isinstance(line, PartyLine) and "deputy" in sheet.columns:
-            deputy = draft.directory.find(line.deputy) if line.deputy else None
-            stock[line.party_code].deputy_id = stock[deputy.code].id if deputy else None
-
-
 # Issues.
 
 
@@ -238,7 +144,7 @@ def _write_issues(session: Session, draft: Draft, worlds: WorldReader) -> None:
         return
     # a reader of our own: what this transaction sees must not be kept by the caller's if it is rolled back
     world = WorldReader(worlds.zone, worlds.opens, worlds.closes).read(session)
-    with_ids(draft, world)
+    draft.written(world)
     first_id = applying.next_numbers(session, "issue", len(draft.told))
     for start in range(0, len(draft.told), BATCH):
         births = [
@@ -272,3 +178,6 @@ def _go_on_after(session: Session, numbers: Iterable[str]) -> None:
     for prefix, last in highest.items():
         if last > given.get(prefix, 0):
             applying.next_numbers(session, prefix, last - given.get(prefix, 0))
+
+
+__all__ = ["ImportReport", "import_files"]

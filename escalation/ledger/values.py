@@ -209,29 +209,25 @@ def _moment(column: Column, cell: object) -> datetime:
 
 
 def _choice(column: Column, cell: object) -> str:
-    found = _choices(column).get(_plain(column, cell).casefold())
+    found = (column.choices or {}).get(_plain(column, cell).casefold())
     if found is None:
         listed = ", ".join(_offered(column.choices or {}))
         raise Wrong(f"is not one of the words for {column.label}; write one of: {listed}")
     return found
 
 
-def _choices(column: Column) -> Words:
-    return {half_width(word).casefold(): key for word, key in (column.choices or {}).items()}
-
-
 def _offered(choices: Words) -> list[str]:
     """`general (一般)`: each identifier once, with its first word."""
     first: dict[str, str] = {}
     for word, key in choices.items():
-        if word != key:
+        if word != key.casefold():
             first.setdefault(key, word)
     return [f"{key} ({word})" for key, word in first.items()]
 
 
 def _level(column: Column, cell: object) -> str:
     text = _plain(column, cell)
-    return _choices(column).get(text.casefold(), text.casefold() if text.isascii() else text)
+    return (column.choices or {}).get(text.casefold(), text.casefold() if text.isascii() else text)
 
 
 def _path(column: Column, cell: object) -> str:

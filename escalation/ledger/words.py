@@ -1,13 +1,20 @@
 """The closed lists of words that a cell may hold: identifiers, and what offices write for them."""
 
+import unicodedata
 from collections.abc import Mapping
 
+#: word as it is compared -> identifier
 Words = Mapping[str, str]
 
 
 def _words(**choices: str) -> Words:
-    """identifier="word word" -> every word and every identifier, pointing at the identifier."""
-    return {word: key for key, text in choices.items() for word in (key, *text.split())}
+    """identifier="word word" -> every word and every identifier, as they are compared, pointing at the identifier."""
+    return {compared(word): key for key, text in choices.items() for word in (key, *text.split())}
+
+
+def compared(word: str) -> str:
+    """Half width and lower case."""
+    return unicodedata.normalize("NFKC", word).casefold()
 
 
 SEVERITY = _words(general="一般", major="重要 重大", urgent="紧急 特急")
