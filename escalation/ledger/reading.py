@@ -130,7 +130,8 @@ class _Reader:
             return None
         column = by_header(self.kind.name).get(form(header))
         if column is None:
-            why = f"is no column of a {self.kind.name} sheet{did_you_mean(self.kind, header) or '; rename or delete it'}"
+            article = "a" if self.kind.name[0] not in "aeiou" else "an"
+            why = f"is no column of {article} {self.kind.name} sheet{did_you_mean(self.kind, header) or '; rename or delete it'}"
             self._wrong(1, header, header, why)
             return None
         if any(by_header(self.kind.name).get(form(other)) is column for other in self.headers[:at]):

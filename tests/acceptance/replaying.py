@@ -1,11 +1,10 @@
 """A log runs through the store as it would have: people's commands at their moments, and between them the sweeps that were due."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from itertools import groupby
 
 from sqlmodel import Session
 
@@ -19,14 +18,13 @@ from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from workflows.facts import Facts
 from workflows.loading import digest, loads
+from workflows.rules import JUST_AFTER
 
 #: What somebody does about a case: asked with the case as it stands, it gives one action after the other, is told what became
 #: of each, and answers the case as it left it.
 Steps = Generator[Do, Facts, Facts]
 Plan = Callable[[Facts, World], Steps]
 
-#: So many moments are committed together where no sweep comes between them: a commit waits for the disk.
-TOGETHER = 400
 LONG_AGO = datetime(1990, 1, 2, tzinfo=UTC)
 
 
@@ -58,10 +56,15 @@ class Setting:
 
 
 class Replay:
-    """A store and a clock that only the log moves. Every sweep is made when the scheduler would make it: at `next_wake_at`."""
+    """A store and a clock that only the log moves. Every sweep is made when the scheduler would make it: at `next_wake_at`.
 
-    def __init__(self, store: Store, setting: Setting) -> None:
+    `grain`: what people do within so much time is entered together, at the moment of its last, in one transaction; never across
+    a moment at which the scheduler wakes. Zero: everything at its own moment.
+    """
+
+    def __init__(self, store: Store, setting: Setting, grain: timedelta = timedelta()) -> None:
         self.store = store
+        self.grain = grain
         self.worlds = WorldReader(setting.zone, *setting.hours)
         self.outgoing = Outgoing()
         self.sweeper = Sweeper(store, self.worlds, self.outgoing)
@@ -86,31 +89,41 @@ class Replay:
 
     def run(self, log: Sequence[Command], end: datetime) -> None:
         """All commands in the order of time (those of one moment as they come), and then time passes to `end`."""
-        moments = [(at, list(each)) for at, each in groupby(sorted(log, key=lambda each: each.at), key=lambda each: each.at)]
-        done = 0
-        while done < len(moments):
-            self._sweep_until(moments[done][0])
-            done = self._between_sweeps(moments, done)
+        waiting = deque(sorted(log, key=lambda each: each.at))
+        while waiting:
+            self._sweep_until(waiting[0].at)
+            together = self._until_a_timer_rings(waiting)
+            late = self._do(together, together[-1].at)
+            waiting.extendleft(reversed(late))
         self._sweep_until(end)
         self._sweep(end)
 
-    def _between_sweeps(self, moments: Sequence[tuple[datetime, list[Command]]], first: int) -> int:
-        """What people do until the next timer rings, in one transaction; answers the moment that was not reached."""
+    def _until_a_timer_rings(self, waiting: deque[Command]) -> list[Command]:
+        """The commands of the next `grain` of time, up to the next timer: one there is, or one that they set themselves."""
+        first, horizon = waiting[0].at, self._wake
+        taken: list[Command] = []
+        while waiting and waiting[0].at - first <= self.grain and (horizon is None or waiting[0].at < horizon or not taken):
+            taken.append(waiting.popleft())
+            given = taken[-1].what.due_at if isinstance(taken[-1].what, Raise) else None
+            if given is not None:
+                horizon = min(horizon or given + JUST_AFTER, given + JUST_AFTER)
+        # what a past deadline sets off comes after its own moment's raises and before anything later
+        while waiting and waiting[0].at == taken[-1].at:
+            taken.append(waiting.popleft())
+        return taken
+
+    def _do(self, given: Sequence[Command], now: datetime) -> list[Command]:
+        """What people do before the next sweep, in one transaction; answers what has to wait for a sweep after all."""
+        later = [each for each in given if not isinstance(each.what, Raise)]
+        self._now = now
         with self.store.transaction() as session:
             world = self.worlds.read(session)
-            last = min(first + TOGETHER, len(moments))
-            for place in range(first, last):
-                now, given = moments[place]
-                if place > first and self._rings(session, now):
-                    return place
-                self._now = now
-                self._raise(session, world, given, now)
-                later = [each for each in given if not isinstance(each.what, Raise)]
-                if later and self._rings(session, now):
-                    moments[place][1][:] = later  # a deadline that was past when the case was raised: time is quicker than people
-                    return place
-                self._act(session, world, later, now)
-        return last
+            self._raise(session, world, given, now)
+            if later and self._wake is not None and self._wake <= now:
+                return [replace(each, at=now) for each in later]  # raised with a deadline that was past: time is quicker than people
+            self._act(session, world, later, now)
+            self._wake = queries.next_wake_at(session.connection())
+        return []
 
     def _raise(self, session: Session, world: World, given: Sequence[Command], now: datetime) -> None:
         new = [(each.case, each.what) for each in given if isinstance(each.what, Raise)]
@@ -147,13 +160,6 @@ class Replay:
             self._known[facts.number] = facts
             if facts.wake_at is not None and (self._wake is None or facts.wake_at < self._wake):
                 self._wake = facts.wake_at
-
-    def _rings(self, session: Session, now: datetime) -> bool:
-        """Is a timer due? `_wake` is never late; when it looks due, the store says what is so."""
-        if self._wake is None or self._wake > now:
-            return False
-        self._wake = queries.next_wake_at(session.connection())
-        return self._wake is not None and self._wake <= now
 
     def _sweep_until(self, now: datetime) -> None:
         """The scheduler's part: one sweep at each `next_wake_at` up to `now`."""

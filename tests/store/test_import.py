@@ -2,16 +2,19 @@
 
 import csv
 from collections.abc import Callable
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
+from escalation.applying import Outgoing
 from escalation.database import Store
 from escalation.ledger.importing import ImportReport, import_files
 from escalation.ledger.lines import UnreadableFile
-from escalation.models import Authority, Counter, Issue, PartyRow, ProjectRow, WorkflowRow
+from escalation.models import Authority, CardRow, Counter, Issue, OutboxRow, PartyRow, ProjectRow, WorkflowRow
+from escalation.sweep import Sweeper
 from escalation.verifying import verify
 from escalation.world import WorldReader
 from tests.town import at
@@ -179,7 +182,7 @@ CROSSED = (
     (2, {"closed_on": "2026-11-20"}, "closed_on", "is given, but the state is processing"),
     (2, {"due_on": ""}, "due_on", "is empty"),
     (2, {"responsible_org": ""}, "responsible_org", "is empty"),
-    (3, {"escalation_path": "city:auto_overdue@2026-11-13 > department:manual@2026-11-16"}, "escalation_path", "leads to province"),
+    (3, {"escalation_path": "city:manual@2026-11-13 > department:manual@2026-11-16"}, "escalation_path", "leads to province"),
     (3, {"escalation_path": "city->department"}, "escalation_path", "is no path"),
     (3, {"escalation_path": "town:manual@2026-11-13"}, "escalation_path", "names the stage town"),
     (5, {"escalation_path": "city:manual@2026-11-04 > department:manual@2026-11-03"}, "escalation_path", "goes back in time"),
@@ -189,7 +192,9 @@ CROSSED = (
 
 
 @pytest.mark.parametrize(("row", "cells", "column", "why"), CROSSED)
-def test_rows_that_do_not_fit_are_named(sqlite: str, tmp_path: Path, row: int, cells: dict[str, str], column: str, why: str) -> None:
+def test_rows_that_do_not_fit_are_named(
+    sqlite: str, tmp_path: Path, row: int, cells: dict[str, str], column: str, why: str
+) -> None:
     """All or nothing: the other 29 are not taken either."""
     store = Store(sqlite)
     office = Office(store, tmp_path)
@@ -213,8 +218,9 @@ def test_parties_and_projects_that_do_not_fit_are_named(office: Office) -> None:
 
     office.change("projects", put(2, lead_city="上海"))
     report = office.load("projects")
-    assert [(cell.row, cell.column, cell.value) for cell in report.rejected][0] == (2, "lead_city", "上海")
-    assert "has no city_coordinator" in report.rejected[0].why
+    cell = report.rejected[0]
+    assert (cell.row, cell.column, cell.value) == (2, "lead_city", "上海")
+    assert "has no city_coordinator" in cell.why
 
 
 def test_an_issue_with_a_time_of_day_keeps_it(office: Office) -> None:
@@ -227,6 +233,24 @@ def test_an_issue_with_a_time_of_day_keeps_it(office: Office) -> None:
     office.load()
     issue = office.issue("WT26-0001")
     assert (issue.due_at, issue.dispatched_at, issue.clock_span) == (at("2026-11-23 12:15"), at("2026-11-09 09:30"), "given")
+    assert office.broken() == []
+
+
+def test_the_first_sweep_notices_what_was_late_at_the_top_once(office: Office) -> None:
+    """Four issues stand overdue at the province: each gets one red card and one letter, and nothing went up twice."""
+    office.load()
+    with office.store.reading() as session:
+        assert session.exec(select(CardRow)).all() == []
+        assert session.exec(select(OutboxRow)).all() == []
+    sweeper = Sweeper(office.store, office.worlds, Outgoing())
+    for minute in (0, 1, 2):
+        sweeper.sweep_once(NOW + timedelta(minutes=minute))
+    with office.store.reading() as session:
+        cards = session.exec(select(CardRow, Issue).where(CardRow.issue_id == Issue.id)).all()
+    late = ["WT26-0004", "WT26-0006", "WT26-0016", "WT26-0024"]
+    assert sorted(issue.number for _, issue in cards) == late
+    assert {card.colour for card, _ in cards} == {"red"}
+    assert [office.issue(number).letters for number in late] == [1, 1, 1, 1]
     assert office.broken() == []
 
 
