@@ -213,7 +213,7 @@ class App:
             standing = queries.open_by_workflow(session.connection())
             return [
                 {"id": row.id, "version": row.version, "active": row.id == world.active, "open_issues": standing.get(row.id, 0)}
-                for row in session.exec(select(WorkflowRow).order_by(WorkflowRow.id))  # type: ignore[arg-type]
+                for row in session.exec(select(WorkflowRow).order_by(WorkflowRow.id))
             ]
 
         return self.look(told)

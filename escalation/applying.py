@@ -6,6 +6,7 @@ What a decision changes is written together or not at all: with the change goes 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +24,8 @@ from workflows.facts import Decision, Facts, Request, Snapshot
 from workflows.rules import wake_at
 
 SYSTEM = "system"
+
+COUNTER = Counter.__table__  # type: ignore[attr-defined]
 
 _INDEX = {name: place for place, name in enumerate(Facts._fields)}
 _FIXED = ("id", "number", "workflow", "project_id", "category", "severity", "organ", "reporter_id", "raised_at")
@@ -125,20 +128,18 @@ def _after(
     batch: Batch,
 ) -> Facts:
     """The issue after a decision, its journal entry gathered, its one timer set anew."""
-    values = list(before)
+    values: list[Any] = list(before)
     for name, value in decision.changes.items():
         values[_INDEX[name]] = value
-    stage, status = values[_INDEX["stage"]], values[_INDEX["status"]]
-    body = journal.body(before, stage, status, decision, changed, at, actor)
+    to_state = f"{values[_INDEX['stage']]}.{values[_INDEX['status']]}"
+    body = journal.body(before, to_state, decision, changed, at, actor)
     head = journal.chained(before.head, body)
     values[_INDEX["version"]] = before.version + 1
     values[_INDEX["head"]] = head
     pending = requests if not changed else _still_pending(requests, changed)
     values[_INDEX["wake_at"]] = wake_at(Facts._make(values), pending)
     source = f"{before.stage}.{before.status}" if before.version else ""
-    batch.entries.append(
-        (before.id, before.version + 1, at, actor, decision.action, source, f"{stage}.{status}", body, head)
-    )
+    batch.entries.append((before.id, before.version + 1, at, actor, decision.action, source, to_state, body, head))
     return Facts._make(values)
 
 
@@ -181,13 +182,8 @@ def _numbered(requests: tuple[Request, ...], issue_id: int, last: int) -> tuple[
     """New requests get the next numbers of their issue."""
     if not requests:
         return ()
-    numbered = []
-    for request in requests:
-        if request.no == 0:
-            last += 1
-            request = request._replace(no=last, issue_id=issue_id)
-        numbered.append(request)
-    return tuple(numbered)
+    numbers = count(last + 1)
+    return tuple(request if request.no else request._replace(no=next(numbers), issue_id=issue_id) for request in requests)
 
 
 def _told(decision: Decision, changed: tuple[Request, ...]) -> Decision:
@@ -228,11 +224,10 @@ def _card_row(facts: Facts, colour: str, party_id: int, ground: str, at: datetim
 def next_numbers(session: Session, prefix: str, count: int) -> int:
     """Takes `count` numbers of a series; answers the first. Two nodes never get the same."""
     connection = session.connection()
-    taken = connection.execute(
-        update(Counter).where(Counter.prefix == prefix).values(last=Counter.last + count).returning(Counter.last)  # type: ignore[arg-type]
-    ).scalar()
+    counting = update(COUNTER).where(COUNTER.c.prefix == prefix).values(last=COUNTER.c.last + count)
+    taken = connection.execute(counting.returning(COUNTER.c.last)).scalar()
     if taken is None:
-        bulk.insert(connection, Counter.__table__, ["prefix", "last"], [(prefix, count)])  # type: ignore[attr-defined]
+        bulk.insert(connection, COUNTER, ["prefix", "last"], [(prefix, count)])
         return 1
     return int(taken) - count + 1
 

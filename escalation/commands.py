@@ -1,11 +1,12 @@
 """What people do, as transactions see it: load the facts, ask the rules, apply. The caller commits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import Session
 
 from escalation import applying, queries
@@ -110,8 +111,6 @@ def find_category(world: World, text: str) -> Competence:
 
 
 def _nearest(text: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
     near = get_close_matches(text, known, n=3, cutoff=0.4)
     return f"did you mean {' or '.join(near)}?" if near else "`escalation list` and the ledger show what there is"
 
@@ -207,7 +206,7 @@ def _dispatched(rules: Rules, route: Route, first: Facts, wanted: Raise, now: da
     given = moves.given_deadline(first, rules, now, wanted.due_at)
     changes = {**decision.changes, **given, "hold_until": None}
     changes["ack_due_at"] = min(changes["ack_due_at"], wanted.due_at)
-    return applying.replace(decision, changes=changes)
+    return replace(decision, changes=changes)
 
 
 def why(world: World, facts: Facts, route: Route) -> tuple[str, ...]:
@@ -263,7 +262,7 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
 
 def _with_main(asked: Act, facts: Facts, main: Facts) -> Act:
     same = main.project_id == facts.project_id or main.category == facts.category
-    return applying.replace(asked, into_open=main.is_open, into_same_project=same)
+    return replace(asked, into_open=main.is_open, into_same_project=same)
 
 
 def actions_for(session: Session, world: World, number: str, party: str, now: datetime) -> tuple[str, ...]:
@@ -275,8 +274,6 @@ def actions_for(session: Session, world: World, number: str, party: str, now: da
 
 def recount_deadlines(session: Session, world: World, now: datetime, outgoing: Outgoing | None) -> int:
     """Counts every running deadline again after the calendar changed; answers how many entries were written."""
-    from sqlalchemy import select
-
     open_now = select(ISSUE.c.number).where(ISSUE.c.status.in_(("pending_ack", "processing")), ISSUE.c.due_at > now)
     numbers = list(session.connection().execute(open_now).scalars())
     done = 0

@@ -21,7 +21,7 @@ READING = "escalation_reading"
 
 def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
     """Does this SQLite have the fix of the WAL-reset bug?"""
-    return version >= (3, 51, 3) or version[:2] == (3, 50) and version[2] >= 7 or version[:2] == (3, 44) and version[2] >= 6
+    return version >= (3, 51, 3) or (version[:2] == (3, 50) and version[2] >= 7) or (version[:2] == (3, 44) and version[2] >= 6)
 
 
 class Store:

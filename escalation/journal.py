@@ -13,9 +13,7 @@ from workflows.facts import Decision, Facts, Request
 NOT_TOLD = ("id", "version", "head", "wake_at")
 
 
-def body(
-    before: Facts, after_stage: str, after_status: str, decision: Decision, requests: Iterable[Request], at: datetime, actor: str
-) -> bytes:
+def body(before: Facts, to_state: str, decision: Decision, requests: Iterable[Request], at: datetime, actor: str) -> bytes:
     """The text of an entry, in UTC, with all that changed. It is kept as it was hashed, to the byte."""
     first = before.version == 0
     entry: dict[str, Any] = {
@@ -25,7 +23,7 @@ def body(
         "actor": actor,
         "action": decision.action,
         "from": "" if first else f"{before.stage}.{before.status}",
-        "to": f"{after_stage}.{after_status}",
+        "to": to_state,
         "changes": beginning(before) | dict(decision.changes) if first else decision.changes,
     }
     if decision.leave:

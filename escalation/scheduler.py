@@ -1,4 +1,4 @@
-"""Time: wakes the sweep at the earliest `wake_at` and at least once a minute, and runs the dispatcher. The only home of APScheduler.
+"""Time: wakes the sweep at the earliest `wake_at` and once a minute, and runs the dispatcher. The only home of APScheduler.
 
 It has no job store and holds no state: all that must survive is in the database. APScheduler 3 falls silent when the wall clock
 is set back and lists every missed second when it is set forward (docs/decisions), so a monotonic watch stands beside it.

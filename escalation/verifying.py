@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
@@ -9,8 +10,8 @@ from sqlalchemy import Connection, func, select
 from sqlmodel import Session
 
 from escalation import journal, queries
-from escalation.queries import ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
 from escalation.models import SetAside
+from escalation.queries import ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
 from escalation.world import World
 from workflows.facts import Facts
 from workflows.rules import wake_at
@@ -167,7 +168,7 @@ def _stays_of(facts: Facts, stays: list[Any]) -> Iterator[Broken]:
             yield Broken(number, "assignment", "the open stay is not the issue's own stage, party and deadline")
     elif open_stays:
         yield Broken(number, "assignment", "an issue that is over has an open stay")
-    for earlier, later in zip(stays, stays[1:], strict=False):
+    for earlier, later in pairwise(stays):
         if earlier.left_at is None or (earlier.left_at != later.entered_at and earlier.outcome != "closed"):
             yield Broken(number, "assignment", f"a gap between stay {earlier.no} and {later.no}")
 

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from escalation import queries
+from escalation.commands import find_party
 from escalation.errors import UsageError
-from escalation.explaining import light, late_by
+from escalation.explaining import late_by, light
 from escalation.queries import ISSUE, JOURNAL
 from escalation.world import World
 from workflows.facts import Facts
@@ -142,8 +143,6 @@ def _projects(world: World, wanted: Wanted) -> list[int] | None:
 def _mine(world: World, text: str) -> list[int] | None:
     if not text:
         return None
-    from escalation.commands import find_party
-
     party = find_party(world, text)
     return [party.id]
 

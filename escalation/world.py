@@ -3,7 +3,7 @@
 It changes seldom, so it is read once and kept until a stamp in the database says that it has changed.
 """
 
-from datetime import date
+from datetime import date, time
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -96,8 +96,6 @@ def _life(source: str) -> LifeCycle:
 
 @lru_cache(maxsize=8)
 def _calendar(zone: str, opens: str, closes: str, overrides: tuple[tuple[date, bool], ...]) -> WorkCalendar:
-    from datetime import time
-
     if opens == closes:
         return WorkCalendar.round_the_clock(zone)
     years = {day.year for day, _ in overrides}

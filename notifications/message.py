@@ -125,7 +125,7 @@ def to_bytes(message: Message) -> bytes:
     whole = MIMEMultipart("alternative")
     whole.attach(MIMEText(message.text, "plain", "utf-8"))
     whole.attach(MIMEText(message.html, "html", "utf-8"))
-    whole["Subject"] = Header(clean(message.subject), "utf-8", header_name="Subject")
+    whole["Subject"] = Header(clean(message.subject), "utf-8", header_name="Subject").encode()
     whole["From"] = _address(message.sender_name, message.sender)
     whole["To"] = message.recipient
     if message.reply_to:

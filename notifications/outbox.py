@@ -1,4 +1,4 @@
-"""The outbox: one row a message and recipient, from `queued` to `sent` or `dead`. Every function takes a Session and never commits.
+"""The outbox: one row a message and recipient, from `queued` to `sent` or `dead`. It takes a Session and never commits.
 
 queued    waits for its time
 sending   claimed by a node until its lease ends; then anybody may claim it again

@@ -1,7 +1,7 @@
 """Templates become mails: one short text a kind and language, laid out as HTML and as plain text.
 
-A template's first line is the subject, then paragraphs separated by blank lines. A paragraph whose first character is `|` is a table of
-`label: value` lines; one that begins with `!` is set apart. Rows and paragraphs whose value is empty are left out.
+A template's first line is the subject, then paragraphs separated by blank lines. A paragraph whose first character is `|`
+is a table of `label: value` lines; one that begins with `!` is set apart. Rows and paragraphs whose value is empty are left out.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    FunctionLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+)
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 LANGUAGES = ("zh_CN", "en")
 KINDS = (
@@ -48,11 +58,13 @@ KINDS = (
     "receipt",
 )
 #: Every fact that a template may name; all are texts, "" where there is nothing to say.
-FACTS = (
-    "number title project city category severity stage status responsible lead_organ coordinator cooperating description progress "
-    "link due ack_due report_every next_stage next_responsible from_stage from_responsible reason actor actor_role until request_kind "
-    "decision overdue_days letter_number card resume_on recipient_name recipient_role cc now provisional"
-).split()
+FACTS = tuple(
+    """
+    number title project city category severity stage status responsible lead_organ coordinator cooperating description
+    progress link due ack_due report_every next_stage next_responsible from_stage from_responsible reason actor actor_role
+    until request_kind decision overdue_days letter_number card resume_on recipient_name recipient_role cc now provisional
+    """.split()
+)
 #: No template of ours comes near: it bounds what a foreign one can make of a loop.
 LONGEST = 200_000
 

@@ -1,8 +1,8 @@
 """SMTP: the only home of aiosmtplib. A pool of kept connections, one recipient a transaction, every outcome sorted.
 
-Facts about the library that this module answers to: a partial refusal returns normally, so what it returns is read; its timeout is
-per reply, so a mail has one of its own; a connection lost after the final dot may have delivered the mail, so it is tried again under
-the same Message-ID.
+Facts about the library that this module answers to: a partial refusal returns normally, so what it returns is read; its
+timeout is per reply, so a mail has one of its own; a connection lost after the final dot may have delivered the mail, so it
+is tried again under the same Message-ID.
 """
 
 import asyncio

@@ -56,7 +56,11 @@ class Postgres:
         return self.url(name)
 
     def drop(self, url: str) -> None:
-        name = url.split("/")[-1].split("?")[0] if "host=" not in url else url.split("@/")[1].split("?")[0]
+        name = (
+            url.rsplit("/", maxsplit=1)[-1].split("?", maxsplit=1)[0]
+            if "host=" not in url
+            else url.split("@/")[1].split("?", maxsplit=1)[0]
+        )
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 

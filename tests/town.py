@@ -45,7 +45,9 @@ def sample(name: str) -> list[dict[str, str]]:
 class Town:
     """A store with the sample's parties and projects, its own rules, and a clock that the test moves."""
 
-    def __init__(self, store: Store, now: str = "2026-09-01 09:00", source: str = "", hours: tuple[str, str] = ("08:30", "17:00")) -> None:
+    def __init__(
+        self, store: Store, now: str = "2026-09-01 09:00", source: str = "", hours: tuple[str, str] = ("08:30", "17:00")
+    ) -> None:
         self.store = store
         self.now = at(now)
         self.worlds = WorldReader("Asia/Shanghai", *hours)

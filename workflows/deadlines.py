@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 from workflows.calendar import WorkCalendar
 
@@ -27,7 +27,7 @@ class Duration:
             raise ValueError(f"{text!r} is no limit; write a number with wd (working days), wh (working hours) or h, as in 10wd")
         if not 1 <= int(number) <= MOST:
             raise ValueError(f"{text!r} is no limit; from 1 to {MOST} is right")
-        return cls(int(number), cast(Unit, unit))
+        return cls(int(number), unit)
 
     def __str__(self) -> str:
         return f"{self.amount}{self.unit}"

@@ -58,7 +58,11 @@ def loads(text: str, place: str) -> Workflow:
         problems = [_problem(each, values, text, place) for each in error.errors(include_url=False)]
         problems += _missing_severities(values, text, place)
         raise BadDefinition(sorted(set(problems))) from error
-    problems = [*_missing_severities(values, text, place), *_double(workflow, text, place), *_unknown_names(workflow, text, place)]
+    problems = [
+        *_missing_severities(values, text, place),
+        *_double(workflow, text, place),
+        *_unknown_names(workflow, text, place),
+    ]
     if problems:
         raise BadDefinition(problems)
     return workflow
@@ -97,7 +101,7 @@ def _problem(error: Any, values: Mapping[str, Any], text: str, place: str) -> Pr
             message, _, mend = said.partition("; ")
             return Problem(where, message, mend or "see provincial.toml")
         case "is_instance_of":
-            return Problem(where, f"{error['input']!r} is no limit", "write text: a number with wd, wh or h, as in \"10wd\"")
+            return Problem(where, f"{error['input']!r} is no limit", 'write text: a number with wd, wh or h, as in "10wd"')
         case _:
             return Problem(where, f"{error['input']!r} cannot stand here", _plain(error["msg"]))
 
@@ -120,7 +124,9 @@ def _line(text: str, path: tuple[Any, ...], values: Any) -> str:
     start = _table(lines, path)
     for name in reversed(names):
         for number, line in enumerate(lines[start:], start + 1):
-            if re.match(rf"\s*(\[\[?)?\"?{re.escape(name)}\"?\s*(=|\]|\.)", line) or re.search(rf"[{{,]\s*\"?{re.escape(name)}\"?\s*=", line):
+            if re.match(rf"\s*(\[\[?)?\"?{re.escape(name)}\"?\s*(=|\]|\.)", line) or re.search(
+                rf"[{{,]\s*\"?{re.escape(name)}\"?\s*=", line
+            ):
                 return f" line {number}"
             if number > start + 1 and line.startswith("[") and start:
                 break
@@ -178,9 +184,15 @@ def _missing_severities(values: Mapping[str, Any], text: str, place: str) -> lis
     tables: list[tuple[tuple[Any, ...], Any]] = [(("warning",), values.get("warning")), (("progress",), values.get("progress"))]
     stages = values.get("stages")
     if isinstance(stages, list):
-        tables += [(("stages", number, "resolve"), each.get("resolve")) for number, each in enumerate(stages) if isinstance(each, dict)]
+        tables += [
+            (("stages", number, "resolve"), each.get("resolve")) for number, each in enumerate(stages) if isinstance(each, dict)
+        ]
     return [
-        Problem(f"{place}{_line(text, path, values)}: {_dotted((*path, severity))}", "it is missing", f"every severity needs a limit: {', '.join(SEVERITIES)}")
+        Problem(
+            f"{place}{_line(text, path, values)}: {_dotted((*path, severity))}",
+            "it is missing",
+            f"every severity needs a limit: {', '.join(SEVERITIES)}",
+        )
         for path, table in tables
         if isinstance(table, dict)
         for severity in SEVERITIES

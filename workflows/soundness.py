@@ -43,9 +43,17 @@ def _ladder(workflow: Workflow) -> Iterator[Problem]:
         if following not in workflow.level:
             yield Problem(f"{place}.next", f"there is no stage {following}", "name the stage above")
         elif workflow.level[following] <= number:
-            yield Problem(f"{place}.next", f"{following} does not lie above {stage.key}: an issue would go round for ever", "name the stage above")
+            yield Problem(
+                f"{place}.next",
+                f"{following} does not lie above {stage.key}: an issue would go round for ever",
+                "name the stage above",
+            )
         elif workflow.level[following] > number + 1:
-            yield Problem(f"{place}.next", f"it skips {workflow.stages[number + 1].key}; an issue never skips a stage on its own", "name the stage above")
+            yield Problem(
+                f"{place}.next",
+                f"it skips {workflow.stages[number + 1].key}; an issue never skips a stage on its own",
+                "name the stage above",
+            )
 
 
 def _reachable(workflow: Workflow) -> Iterator[Problem]:
@@ -54,7 +62,11 @@ def _reachable(workflow: Workflow) -> Iterator[Problem]:
     for number, stage in enumerate(workflow.stages):
         reached = [status for status in (*OPEN, *TERMINAL) if f"{stage.key}.{status}" in seen]
         if not reached:
-            yield Problem(f"stages[{number}] ({stage.key})", "no issue can ever get there", "let a category enter there or a stage lead there")
+            yield Problem(
+                f"stages[{number}] ({stage.key})",
+                "no issue can ever get there",
+                "let a category enter there or a stage lead there",
+            )
             continue
         needed = {"pending_ack", "processing", "pending_review", "closed"}
         for status in sorted(needed - set(reached)):
@@ -67,7 +79,9 @@ def _ways_out(workflow: Workflow) -> Iterator[Problem]:
         for status in OPEN:
             ends = _closure({f"{stage.key}.{status}"}, edges)
             if not any(state.endswith(f".{over}") for state in ends for over in TERMINAL):
-                yield Problem(f"{stage.key}.{status}", "an issue could never be closed from there", "let an action lead to an end")
+                yield Problem(
+                    f"{stage.key}.{status}", "an issue could never be closed from there", "let an action lead to an end"
+                )
 
 
 def _edges(workflow: Workflow) -> dict[str, set[str]]:
@@ -119,7 +133,11 @@ def _limits(workflow: Workflow) -> Iterator[Problem]:
                 yield Problem(f"{place}.acknowledge", f"it is longer than resolve.{severity}", "shorten it")
             if _hours(workflow.warning[severity]) >= limit:
                 unit = f"{place}.resolve.{severity}"
-                yield Problem(unit, f"the warning ({workflow.warning[severity]}) would come before the dispatch", f"shorten warning.{severity}")
+                yield Problem(
+                    unit,
+                    f"the warning ({workflow.warning[severity]}) would come before the dispatch",
+                    f"shorten warning.{severity}",
+                )
 
 
 def _hours(limit: object) -> float:
@@ -143,4 +161,8 @@ def _stranded(workflow: Workflow, standing: Mapping[str, int]) -> Iterator[Probl
     states = {f"{stage.key}.{status}" for stage in workflow.stages for status in OPEN}
     for state, count in sorted(standing.items()):
         if count and state not in states:
-            yield Problem(state, f"{count} open issue(s) stand there and this definition has no such state", "keep the stage, or move them first")
+            yield Problem(
+                state,
+                f"{count} open issue(s) stand there and this definition has no such state",
+                "keep the stage, or move them first",
+            )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 
+from sqlalchemy import select
 from sqlmodel import Session
 
 from escalation import commands, queries
@@ -66,8 +67,6 @@ def raise_new(session: Session, world: World, day: int, now: datetime, outgoing:
 
 def act_today(session: Session, world: World, now: datetime, outgoing: Outgoing) -> list[Deed]:
     """Everybody looks at what is open and does what is in their nature."""
-    from sqlalchemy import select
-
     numbers = session.connection().execute(select(ISSUE.c.number).where(ISSUE.c.status.in_(OPEN)).order_by(ISSUE.c.id))
     done = []
     for number in numbers.scalars().all():

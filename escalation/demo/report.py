@@ -59,7 +59,10 @@ def present(story: Story, app: App, console: Console) -> None:
 
 
 def _present(story: Story, session: Session, world: World, console: Console) -> None:
-    day = lambda at: world.calendar.local(at).strftime("%Y-%m-%d")  # noqa: E731
+
+    def day(at: datetime) -> str:
+        return world.calendar.local(at).strftime("%Y-%m-%d")
+
     console.print()
     console.print(
         f"[bold]{story.projects} 个项目、{story.issues} 件问题,{day(story.began)} 至 {day(story.ended)}[/bold]  "
@@ -145,7 +148,9 @@ def _most_telling(session: Session) -> str:
             moves[row.issue_id] += 100 if row.action == "escalate_auto" else 20 if row.action == "close" else 1
     if not moves:
         return ""
-    number: str = session.connection().execute(select(ISSUE.c.number).where(ISSUE.c.id == moves.most_common(1)[0][0])).scalar_one()
+    number: str = (
+        session.connection().execute(select(ISSUE.c.number).where(ISSUE.c.id == moves.most_common(1)[0][0])).scalar_one()
+    )
     return number
 
 

@@ -88,9 +88,7 @@ class Draft(Census):
         plain = self._route(project, category, "")
         organ = organ_named(line, plain) if line.current_level in workflow.level else ""
         route = self._route(project, category, organ)
-        return history(
-            line, issue_id, route, self.directory, workflow, self.rules.calendar, rules=self.rules, now=self.now
-        )
+        return history(line, issue_id, route, self.directory, workflow, self.rules.calendar, rules=self.rules, now=self.now)
 
     def written(self, world: World) -> None:
         """See `Census.written`."""

@@ -85,9 +85,7 @@ def organ_named(line: IssueLine, route: Route) -> str:
 class _Teller:
     """Tells one issue's life step by step; `facts` is where the telling stands."""
 
-    def __init__(
-        self, line: IssueLine, route: Route, directory: Directory, rules: Rules, now: datetime | None
-    ) -> None:
+    def __init__(self, line: IssueLine, route: Route, directory: Directory, rules: Rules, now: datetime | None) -> None:
         self.line, self.route, self.directory, self.rules = line, route, directory, rules
         self.calendar = rules.calendar
         if line.state not in STATES:

@@ -147,10 +147,7 @@ def _write_issues(session: Session, draft: Draft, worlds: WorldReader) -> None:
     draft.written(world)
     first_id = applying.next_numbers(session, "issue", len(draft.told))
     for start in range(0, len(draft.told), BATCH):
-        births = [
-            _birth(draft, told, first_id + start + offset)
-            for offset, told in enumerate(draft.told[start : start + BATCH])
-        ]
+        births = [_birth(draft, told, first_id + start + offset) for offset, told in enumerate(draft.told[start : start + BATCH])]
         applying.bring_in(session, world, births, None)
     _go_on_after(session, [told.line.issue_code for told in draft.told])
 

@@ -5,7 +5,7 @@ from sqlmodel import SQLModel
 
 from escalation import models
 
-assert models.Issue
+assert models.__all__
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=SQLModel.metadata,

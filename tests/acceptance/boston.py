@@ -122,4 +122,3 @@ def solved(coordinator: dict[str, str]) -> Plan:
 def overdue_by_ourselves(requests: Sequence[Request], now: datetime) -> set[str]:
     """Overdue: closed, or still open, strictly after the target."""
     return {each.case for each in requests if each.target is not None and (each.closed or now) > each.target}
-

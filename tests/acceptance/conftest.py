@@ -16,7 +16,7 @@ KINDS = {kind.NAME: kind for kind in (boston, incidents, pingshan)}
 def logs_of(config: pytest.Config, kind: str) -> list[Path]:
     """The logs of one kind in the folder that was given."""
     folder = Path(config.getoption("--shared")) / "data" / "logs"
-    found = [path for path in sorted(folder.glob("*.csv")) if KINDS[kind].COLUMNS <= columns_of(path)]
+    found = [path for path in sorted(folder.glob("*.csv")) if columns_of(path) >= KINDS[kind].COLUMNS]
     if not found:
         raise pytest.UsageError(f"{folder} has no log with the columns {', '.join(sorted(KINDS[kind].COLUMNS))}")
     return found

@@ -1,2 +1,2 @@
-NAME="incidents"
-COLUMNS=frozenset({"case_id", "timestamp", "status", "sub_status", "line"})
+NAME = "incidents"
+COLUMNS = frozenset({"case_id", "timestamp", "status", "sub_status", "line"})

@@ -120,7 +120,9 @@ class Replay:
             world = self.worlds.read(session)
             self._raise(session, world, given, now)
             if later and self._wake is not None and self._wake <= now:
-                return [replace(each, at=now) for each in later]  # raised with a deadline that was past: time is quicker than people
+                return [
+                    replace(each, at=now) for each in later
+                ]  # raised with a deadline that was past: time is quicker than people
             self._act(session, world, later, now)
             self._wake = queries.next_wake_at(session.connection())
         return []

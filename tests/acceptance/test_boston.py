@@ -74,6 +74,7 @@ def test_a_line_that_runs_backwards_is_named(tmp_path: Path) -> None:
     )
     city = boston.read(path)
     assert city.backwards == ["7"]
-    assert [(each.case, each.queue, each.target is None) for each in city.requests] == [("7", "A", False), ("7#2", "unknown", True)]
-
-
+    assert [(each.case, each.queue, each.target is None) for each in city.requests] == [
+        ("7", "A", False),
+        ("7#2", "unknown", True),
+    ]

@@ -111,9 +111,11 @@ def test_the_journal_is_whole_and_in_order(number: str) -> None:
     assert actions[:2] == ["raise", "dispatch"]
     assert {step.decision.detail["imported"] for step in told.steps} == {"1"}
     assert all(not step.decision.events and not step.decision.cards for step in told.steps)
-    assert told.last.assignment_no == len(entered) == 2 + row["escalation_path"].count("auto_overdue@") + row[
-        "escalation_path"
-    ].count("manual@")
+    assert (
+        told.last.assignment_no
+        == len(entered)
+        == 2 + row["escalation_path"].count("auto_overdue@") + row["escalation_path"].count("manual@")
+    )
     ways = {"auto_overdue": "escalated_overdue", "manual": "escalated_by_hand"}
     path = [part.split(":")[1].split("@")[0] for part in row["escalation_path"].split(" > ") if "@" in part]
     expected = ["dispatched", *(ways[way] for way in path if way in ways), *(["closed"] if row["state"] == "closed" else [])]

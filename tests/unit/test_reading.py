@@ -231,7 +231,7 @@ def test_text_is_made_regular(put) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_texts_that_look_like_code_stay_texts(put) -> None:  # type: ignore[no-untyped-def]
-    hostile = "=HYPERLINK(\"http://x\") {{7*7}} <script>alert(1)</script> '; DROP TABLE issue;-- 🙂"
+    hostile = '=HYPERLINK("http://x") {{7*7}} <script>alert(1)</script> \'; DROP TABLE issue;-- 🙂'
     assert issue(put(table(ISSUE_ROW | {"问题标题": hostile}))).title == hostile
 
 
@@ -393,8 +393,9 @@ def test_formulas_give_their_value_and_never_run(tmp_path: Path) -> None:
     worked_out = _edited(
         tmp_path / "a.xlsx",
         "xl/worksheets/sheet1.xml",
-        lambda xml: xml.replace(b'"http://x","y")</f><v />', b'"http://x","y")</f><v>6</v>')
-        .replace(b"11,23)</f><v />", b"11,23)</f><v>2</v>"),
+        lambda xml: xml.replace(b'"http://x","y")</f><v />', b'"http://x","y")</f><v>6</v>').replace(
+            b"11,23)</f><v />", b"11,23)</f><v>2</v>"
+        ),
     )
     (sheet,) = read(worked_out)
     assert [(bad.column, bad.value) for bad in sheet.bad] == [("办结时限", "2")]
