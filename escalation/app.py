@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +33,8 @@ from workflows.calendar import WorkCalendar
 from workflows.loading import digest, loads, source_of
 
 T = TypeVar("T")
+#: The ledger that is shipped: 206 parties, the catalogue, 12 projects, 30 issues as of 2026-11-23; invented.
+SAMPLE = ("parties.csv", "authority.csv", "projects.csv", "issues.csv")
 
 
 class App:
@@ -91,6 +94,11 @@ class App:
             if dry_run:
                 session.rollback()
         return report
+
+    def import_sample(self, now: datetime) -> importing.ImportReport:
+        """The shipped sample ledger."""
+        with as_file(files("escalation") / "sample") as folder:
+            return self.import_files([folder / name for name in SAMPLE], now)
 
     def raise_issue(self, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
         """A new issue, as `show` has it, and why it stands where it does."""
@@ -168,18 +176,21 @@ class App:
         smtp = self.settings.smtp
         if not smtp.host:
             return FolderChannel(self.settings.path(smtp.folder))
-        return SmtpChannel(
-            SmtpSettings(
-                host=smtp.host,
-                port=smtp.port,
-                security=smtp.security,
-                username=smtp.username,
-                password=self.settings.smtp_password,
-                ca_file=str(self.settings.path(smtp.ca_file)) if smtp.ca_file else "",
-                connections=smtp.connections,
-                messages_per_connection=smtp.messages_per_connection,
-                total_timeout=smtp.total_seconds,
-            )
+        return SmtpChannel(self.smtp_settings())
+
+    def smtp_settings(self) -> SmtpSettings:
+        """The mail server of the configuration. Raises BadConfig when its password file cannot be read."""
+        smtp = self.settings.smtp
+        return SmtpSettings(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=self.settings.smtp_password,
+            ca_file=str(self.settings.path(smtp.ca_file)) if smtp.ca_file else "",
+            connections=smtp.connections,
+            messages_per_connection=smtp.messages_per_connection,
+            total_timeout=smtp.total_seconds,
         )
 
     def dispatching(self) -> DispatchSettings:
@@ -217,6 +228,10 @@ class App:
             ]
 
         return self.look(told)
+
+    def standing(self, key: str) -> dict[str, int]:
+        """How many open issues of a workflow, whatever its version, stand in each `stage.status`."""
+        return self.look(lambda session, world: queries.standing(session.connection(), key))
 
 
 def next_office_moment(calendar: WorkCalendar, now: datetime, opens: time, closes: time) -> datetime | None:

@@ -77,7 +77,7 @@ def _on_sqlite_connect(connection: Any, record: object) -> None:
     cursor.execute(f"PRAGMA journal_mode = {'WAL' if wal_is_safe() else 'DELETE'}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA temp_store = MEMORY")
-    cursor.execute("PRAGMA cache_size = -32768")
+    cursor.execute("PRAGMA cache_size = -65536")
     cursor.close()
 
 

@@ -71,6 +71,13 @@ def late_by(facts: Facts, calendar: WorkCalendar, now: datetime) -> int:
     return max(0, -working_days_left(now, facts.due_at, calendar))
 
 
+def overdue(facts: Facts, now: datetime) -> bool:
+    """Is it open, its clock running, and strictly past its deadline?"""
+    if not facts.is_open or facts.status in ("pending_review", "suspended"):
+        return False
+    return facts.overdue_at is not None or bool(facts.due_at and now > facts.due_at)
+
+
 def explain(snapshot: Snapshot, rules: Rules, now: datetime) -> Explanation:
     """The rule, the days counted and skipped, and the next timers of an issue."""
     return Explanation(tuple(_because(snapshot, rules, now)), _next(snapshot, rules, now))
@@ -147,7 +154,7 @@ def _who(clock: str, snapshot: Snapshot, rules: Rules, at: datetime) -> str:
     try:
         if clock == "resolve":
             decision = decide(snapshot, rules, at)
-            return route.directory.by_id[(decision.changes if decision else {}).get("lead_id", facts.lead_id)].name
+            return route.directory.by_id[(decision.changes if decision else {}).get("responsible_id", facts.responsible_id)].name
         if clock in ("acknowledge", "warning", "report", "resume"):
             return route.directory.by_id[facts.lead_id].name
         if clock in ("intake_repeat", "review_repeat", "review", "request"):

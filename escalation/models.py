@@ -249,7 +249,6 @@ class JournalEntry(SQLModel, table=True):
     """流水: what was done to an issue, by whom, why, and what changed. Append only; each entry carries the hash before it."""
 
     __tablename__ = "journal"
-    __table_args__ = {"sqlite_with_rowid": False}
 
     issue_id: int = Field(primary_key=True, foreign_key="issue.id")
     seq: int = Field(primary_key=True)

@@ -203,10 +203,10 @@ def open_by_workflow(connection: Connection) -> dict[str, int]:
 
 
 def standing(connection: Connection, workflow: str) -> dict[str, int]:
-    """How many open issues of a version stand in each `stage.status`."""
+    """How many open issues of a workflow, whatever its version, stand in each `stage.status`."""
     statement = (
         select(ISSUE.c.stage, ISSUE.c.status, func.count())
-        .where(ISSUE.c.workflow == workflow, ISSUE.c.closed_at.is_(None))
+        .where(ISSUE.c.workflow.startswith(f"{workflow}@"), ISSUE.c.closed_at.is_(None))
         .group_by(ISSUE.c.stage, ISSUE.c.status)
     )
     return {f"{stage}.{status}": count for stage, status, count in connection.execute(statement)}

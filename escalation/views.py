@@ -12,7 +12,7 @@ from sqlmodel import Session
 from escalation import queries
 from escalation.commands import find_party
 from escalation.errors import UsageError
-from escalation.explaining import late_by, light
+from escalation.explaining import late_by, light, overdue
 from escalation.queries import ISSUE, JOURNAL
 from escalation.world import World
 from workflows.facts import Facts
@@ -63,7 +63,7 @@ def issue(row: Any, world: World, now: datetime) -> dict[str, Any]:
         "provisional": facts.due_provisional,
         "light": light(facts, world.calendar, now, workflow.yellow_light.amount),
         "late_by": late_by(facts, world.calendar, now),
-        "overdue": late_by(facts, world.calendar, now) > 0 or facts.overdue_at is not None,
+        "overdue": overdue(facts, now),
         "raised_at": local(facts.raised_at, world),
         "dispatched_at": local(facts.dispatched_at, world),
         "acknowledged_at": local(facts.acknowledged_at, world),

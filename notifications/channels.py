@@ -32,11 +32,12 @@ class FolderChannel:
             await asyncio.to_thread(self._write, message)
         except OSError as error:
             return TryAgain(f"the mail folder cannot be written: {error}", host=True)
-        return Sent("250 written")
+        return Sent(250, "written")
 
     def _write(self, message: Message) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"{message.date:%Y%m%d-%H%M}-{sha256(message.message_id.encode()).hexdigest()[:16]}"
+        # named by its id alone: the date is another one when it is sent again
+        name = sha256(message.message_id.encode()).hexdigest()[:32]
         part, whole = self.folder / f"{name}.part", self.folder / f"{name}.eml"
         part.write_bytes(to_bytes(message))
         os.replace(part, whole)

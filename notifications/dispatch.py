@@ -11,9 +11,9 @@ import orjson
 from sqlmodel import Session
 
 from notifications import outbox
-from notifications.message import BadAddress, Channel, GiveUp, Message, Outcome, check_address
+from notifications.message import BadAddress, Channel, GiveUp, Hold, Message, Outcome, TryAgain, check_address
 from notifications.outbox import Claimed, RetryPolicy
-from notifications.rendering import Renderer
+from notifications.rendering import Rendered, Renderer, plainly
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
@@ -34,7 +34,7 @@ class DispatchSettings:
     sender_name: str = ""
     domain: str = "escalation.localhost"
     reply_to: str = ""
-    #: Longer than the longest conversation with a server about one mail.
+    #: How long claimed messages are this node's own. What is not sent by nine tenths of it waits for another dispatch.
     lease: timedelta = timedelta(minutes=30)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     may_send: MaySend = always
@@ -51,84 +51,130 @@ class DispatchCounts:
     postponed: int = 0
     late: int = 0
     left: int = 0
-    #: Templates that could not be used, in sentences; the built-in text went out instead.
+    #: Why the rest was not even tried: the server is down, or refuses us. Empty when all went its way.
+    stopped: str = ""
+    #: Templates that could not be used, each once, in sentences; the built-in text went out instead.
     problems: list[str] = field(default_factory=list)
+
+    def add(self, other: "DispatchCounts") -> None:
+        """Sums up two dispatches, one after the other."""
+        for name in ("sent", "retry", "dead", "held", "postponed", "late"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.left, self.stopped = other.left, other.stopped
+        self.problems += [problem for problem in other.problems if problem not in self.problems]
 
 
 async def dispatch_once(
     open_session: OpenSession, channel: Channel, renderer: Renderer, settings: DispatchSettings, now: datetime, limit: int
 ) -> DispatchCounts:
-    """Sends up to `limit` messages whose time has come."""
+    """Sends up to `limit` messages whose time has come, and records what became of each, also when it is cancelled."""
     done = DispatchCounts()
     with open_session() as session:
-        claimed = outbox.claim(session, now, limit, settings.node, settings.lease)
-        going = _quiet(session, claimed, settings, now, done)
+        going = _claim(session, settings, now, limit, done)
     if going:
-        results = await _send_all(going, channel, renderer, settings, now, done)
-        with open_session() as session:
-            counted = outbox.record(session, results, now, settings.policy)
-        done.sent, done.retry, done.dead = counted.sent, counted.retry, counted.dead
-        done.held, done.late = counted.held, counted.late
+        results: dict[int, Outcome] = {}
+        try:
+            await _send_all(going, channel, _Writer(renderer, settings, now, done), settings.lease, results)
+        finally:
+            _record(open_session, going, results, settings, now, done)
     with open_session() as session:
-        states = outbox.counts(session)
-    done.left = states.get("queued", 0) + states.get("sending", 0)
+        done.left = outbox.waiting(session)
     return done
 
 
-def _quiet(
-    session: Session, claimed: Sequence[Claimed], settings: DispatchSettings, now: datetime, done: DispatchCounts
-) -> list[Claimed]:
-    """What may go now; the rest waits for the hours in which people are mailed."""
-    until = {urgent: settings.may_send(now, urgent) for urgent in (False, True)}
-    going = []
-    for each in claimed:
-        later = until[each.urgent]
-        if later is None:
-            going.append(each)
-        else:
-            outbox.postpone(session, each, later)
-            done.postponed += 1
+def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: int, done: DispatchCounts) -> list[Claimed]:
+    """What may go now; the rest waits for the hours in which people are mailed, or for our login to be mended."""
+    held = outbox.held_until(session, now, settings.policy)
+    if held is not None:
+        done.stopped = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}"
+        return []
+    claimed = outbox.claim(session, now, limit, settings.node, settings.lease, settings.policy)
+    going = claimed
+    for urgent in (False, True):
+        later = settings.may_send(now, urgent)
+        if later is not None:
+            quiet = [each for each in claimed if each.urgent == urgent]
+            going = [each for each in going if each.urgent != urgent]
+            done.postponed += outbox.postpone(session, quiet, later)
     return going
 
 
-async def _send_all(
+def _record(
+    open_session: OpenSession,
     going: Sequence[Claimed],
-    channel: Channel,
-    renderer: Renderer,
+    results: dict[int, Outcome],
     settings: DispatchSettings,
     now: datetime,
     done: DispatchCounts,
-) -> list[tuple[Claimed, Outcome]]:
-    async with channel:
-
-        async def send(each: Claimed) -> tuple[Claimed, Outcome]:
-            try:
-                recipient = check_address(each.recipient)
-            except BadAddress as error:
-                return each, GiveUp(str(error))
-            return each, await channel.send(_message(each, recipient, renderer, settings, now, done))
-
-        return list(await asyncio.gather(*[send(each) for each in going]))
+) -> None:
+    unknown = TryAgain("unknown: sending was broken off, the server may have it")
+    outcomes = [(each, results.get(each.id, unknown)) for each in going]
+    with open_session() as session:
+        counted = outbox.record(session, outcomes, now, settings.policy)
+    done.sent, done.retry, done.dead = counted.sent, counted.retry, counted.dead
+    done.held, done.late = counted.held, counted.late
+    done.stopped = next(filter(None, map(_stops, results.values())), "")
 
 
-def _message(
-    each: Claimed, recipient: str, renderer: Renderer, settings: DispatchSettings, now: datetime, done: DispatchCounts
-) -> Message:
-    rendered = renderer.render(each.kind, each.language, orjson.loads(each.facts))
-    if rendered.problem:
-        done.problems.append(rendered.problem)
-    return Message(
-        sender=settings.sender,
-        sender_name=settings.sender_name,
-        recipient=recipient,
-        subject=rendered.subject,
-        text=rendered.text,
-        html=rendered.html,
-        message_id=each.message_id,
-        thread_id=thread_id(each.about, settings.domain) if each.about else each.message_id,
-        date=now,
-        reply_to=settings.reply_to,
-    )
+def _stops(outcome: Outcome) -> str:
+    return outcome.reason if isinstance(outcome, TryAgain | Hold) and outcome.host else ""
+
+
+async def _send_all(
+    going: Sequence[Claimed], channel: Channel, writer: "_Writer", lease: timedelta, results: dict[int, Outcome]
+) -> None:
+    async def send(each: Claimed) -> None:
+        try:
+            results[each.id] = await channel.send(writer.message(each))
+        except BadAddress as error:
+            results[each.id] = GiveUp(str(error))
+        except Exception as error:  # of this message alone, whatever it is
+            results[each.id] = TryAgain(f"{type(error).__name__}: {error}")
+
+    try:
+        # before the lease ends and another node sends them too; time by the loop's own clock, which nobody sets
+        async with asyncio.timeout(lease.total_seconds() * 0.9), channel:
+            await asyncio.gather(*[send(each) for each in going])
+    except TimeoutError:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Turns a row of the outbox into a message."""
+
+    renderer: Renderer
+    settings: DispatchSettings
+    now: datetime
+    done: DispatchCounts
+
+    def message(self, each: Claimed) -> Message:
+        """Raises BadAddress, and nothing else: a mail that cannot be rendered goes out as a plain list of its facts."""
+        settings = self.settings
+        recipient = check_address(each.recipient)
+        rendered = self._rendered(each)
+        if rendered.problem and rendered.problem not in self.done.problems:
+            self.done.problems.append(rendered.problem)
+        return Message(
+            sender=settings.sender,
+            sender_name=settings.sender_name,
+            recipient=recipient,
+            subject=rendered.subject,
+            text=rendered.text,
+            html=rendered.html,
+            message_id=each.message_id,
+            thread_id=thread_id(each.about, settings.domain) if each.about else each.message_id,
+            date=self.now,
+            reply_to=settings.reply_to,
+        )
+
+    def _rendered(self, each: Claimed) -> Rendered:
+        facts: dict[str, str] = {}
+        try:
+            facts = orjson.loads(each.facts)
+            return self.renderer.render(each.kind, each.language, facts)
+        except Exception as error:
+            return plainly(each.kind, each.language, facts or {"number": each.about}, f"{each.kind}: {error}")
 
 
 def thread_id(about: str, domain: str) -> str:
@@ -144,12 +190,10 @@ async def drain(
     now: datetime,
     batch: int = 500,
 ) -> DispatchCounts:
-    """Sends until nothing is left whose time has come."""
+    """Sends until nothing is left whose time has come, or the server does not want any more."""
     total = DispatchCounts()
     while True:
         once = await dispatch_once(open_session, channel(), renderer, settings, now, batch)
-        total.sent, total.retry, total.dead = total.sent + once.sent, total.retry + once.retry, total.dead + once.dead
-        total.held, total.postponed, total.left = total.held + once.held, total.postponed + once.postponed, once.left
-        total.problems += once.problems
-        if not (once.sent or once.retry or once.dead or once.held or once.postponed):
+        total.add(once)
+        if once.stopped or not (once.sent or once.retry or once.dead or once.held or once.postponed):
             return total

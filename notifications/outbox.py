@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from secrets import token_hex
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Index, LargeBinary, Text, and_, case, func, or_, select, text, update
+from sqlalchemy import Column, ColumnElement, Index, LargeBinary, Text, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
@@ -130,55 +131,75 @@ class Claimed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When to try again: a table, then the last step for ever, until the life is over (Postfix keeps five days too)."""
+    """When to try again: a table of minutes, then its last step until the life is used up (Postfix keeps five days too).
+
+    The life is time spent trying, counted in tries: a mail that waited over a long holiday, or through an outage, or while
+    our own login was refused, still has all of it.
+    """
 
     minutes: tuple[int, ...] = (1, 5, 15, 60)
     jitter: float = 0.2
     life: timedelta = timedelta(days=5)
     hold: timedelta = timedelta(minutes=5)
 
+    @property
+    def tries(self) -> int:
+        """How many tries fill the life; the last one that fails is the end."""
+        first = sum(self.minutes[:-1])
+        rest = max(0, self.life // timedelta(minutes=1) - first)
+        return len(self.minutes) - 1 + max(1, -(-rest // self.minutes[-1]))
+
     def wait(self, key: str, attempt: int) -> timedelta:
         """How long to wait after the given attempt (from 1); spread by a fifth, the same for the same message."""
-        base = self.minutes[min(attempt, len(self.minutes)) - 1]
+        base = self.minutes[min(max(attempt, 1), len(self.minutes)) - 1]
         spread = int(sha256(f"{key}:{attempt}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF * 2 - 1
         return timedelta(minutes=base * (1 + self.jitter * spread))
 
 
-def claim(session: Session, now: datetime, limit: int, node: str, lease: timedelta) -> list[Claimed]:
+USUAL = RetryPolicy()
+#: How the last error of a message begins that waits for our configuration to be mended.
+HELD = "held: "
+
+
+def claim(session: Session, now: datetime, limit: int, node: str, lease: timedelta, policy: RetryPolicy = USUAL) -> list[Claimed]:
     """Takes messages whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
 
-    Attempts are counted here, so that a message that kills its sender does not live for ever.
+    Attempts are counted here, so that a message that kills its sender does not live for ever. While a lease runs,
+    `next_try_at` is its end: what is to be done is one range of one index.
     """
-    ready = or_(
-        and_(OUTBOX.c.state == "queued", OUTBOX.c.next_try_at <= now),
-        and_(OUTBOX.c.state == "sending", OUTBOX.c.lease_until < now),
-    )
     order = (case((OUTBOX.c.urgent, 0), else_=1), OUTBOX.c.next_try_at, OUTBOX.c.id)
-    chosen = select(OUTBOX).where(_WAITING, ready).order_by(*order).limit(limit).with_for_update(skip_locked=True)
+    due = select(OUTBOX).where(_WAITING, OUTBOX.c.next_try_at <= now)
     connection = session.connection()
-    rows = connection.execute(chosen).all()
-    token = f"{node}@{now.isoformat()}"
+    found = connection.execute(due.order_by(*order).limit(limit).with_for_update(skip_locked=True)).all()
+    deadly = [row.id for row in found if row.state == "sending" and row.attempts >= policy.tries]
+    if deadly:
+        why = f"given up: whoever sends it dies, {policy.tries} times"
+        dead = update(OUTBOX).where(OUTBOX.c.id.in_(deadly))
+        connection.execute(dead.values(state="dead", last_error=why, lease_by=None, lease_until=None))
+    rows = [row for row in found if row.id not in deadly]
+    token = f"{node}#{token_hex(8)}"
     if rows:
         taken = update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows]))
         values = {"state": "sending", "lease_by": token, "lease_until": now + lease, "next_try_at": now + lease}
         connection.execute(taken.values(**values, attempts=OUTBOX.c.attempts + 1))
-    return [
-        Claimed(
-            row.id,
-            row.key,
-            row.message_id,
-            row.recipient,
-            row.language,
-            row.kind,
-            row.about,
-            row.facts,
-            row.urgent,
-            row.attempts + 1,
-            row.queued_at,
-            token,
-        )
-        for row in rows
-    ]
+    return [_claimed(row, token) for row in rows]
+
+
+def _claimed(row: Any, token: str) -> Claimed:
+    return Claimed(
+        row.id,
+        row.key,
+        row.message_id,
+        row.recipient,
+        row.language,
+        row.kind,
+        row.about,
+        row.facts,
+        row.urgent,
+        row.attempts + 1,
+        row.queued_at,
+        token,
+    )
 
 
 @dataclass(slots=True)
@@ -189,73 +210,106 @@ class Counts:
     retry: int = 0
     dead: int = 0
     held: int = 0
-    postponed: int = 0
     #: Results of a node whose lease had ended and whose messages another node has taken.
     late: int = 0
 
 
-def record(
-    session: Session, results: Sequence[tuple[Claimed, Outcome]], now: datetime, policy: RetryPolicy | None = None
-) -> Counts:
+def record(session: Session, results: Sequence[tuple[Claimed, Outcome]], now: datetime, policy: RetryPolicy = USUAL) -> Counts:
     """Writes what became of claimed messages; what another node has claimed meanwhile is left to it."""
-    policy = policy or RetryPolicy()
     counts = Counts()
+    sent = [claimed for claimed, outcome in results if isinstance(outcome, Sent)]
+    counts.sent = _give_back(session, sent, {"state": "sent", "sent_at": now, "last_error": ""})
+    counts.late = len(sent) - counts.sent
     for claimed, outcome in results:
+        if isinstance(outcome, Sent):
+            continue
         name, values = _becomes(claimed, outcome, now, policy)
-        if _give_back(session, claimed, values):
+        if _give_back(session, [claimed], values):
             setattr(counts, name, getattr(counts, name) + 1)
         else:
             counts.late += 1
     return counts
 
 
-def _becomes(claimed: Claimed, outcome: Outcome, now: datetime, policy: RetryPolicy) -> tuple[str, dict[str, Any]]:
-    match outcome:
-        case Sent(note):
-            return "sent", {"state": "sent", "sent_at": now, "last_error": "" if note.startswith("2") else note}
-        case GiveUp(reason):
-            return "dead", {"state": "dead", "last_error": reason}
-        case Hold(reason):
-            at = now + policy.hold
-            return "held", {"state": "queued", "next_try_at": at, "last_error": reason, "attempts": claimed.attempts - 1}
-        case TryAgain(reason):
-            if now - claimed.queued_at > policy.life:
-                return "dead", {"state": "dead", "last_error": f"given up after {policy.life.days} days: {reason}"}
-            at = now + policy.wait(claimed.key, claimed.attempts)
-            return "retry", {"state": "queued", "next_try_at": at, "last_error": reason}
+def _becomes(
+    claimed: Claimed, outcome: TryAgain | GiveUp | Hold, now: datetime, policy: RetryPolicy
+) -> tuple[str, dict[str, Any]]:
+    reason = outcome.reason
+    if isinstance(outcome, GiveUp):
+        return "dead", {"state": "dead", "last_error": reason}
+    if isinstance(outcome, Hold) and outcome.host:
+        at, last = now + policy.hold, HELD + reason
+        return "held", {"state": "queued", "next_try_at": at, "last_error": last, "attempts": claimed.attempts - 1}
+    if claimed.attempts >= policy.tries:
+        return "dead", {"state": "dead", "last_error": f"given up after {claimed.attempts} tries: {reason}"}
+    name, at = "retry", now + policy.wait(claimed.key, claimed.attempts)
+    if isinstance(outcome, Hold):
+        name, at = "held", max(at, now + policy.hold)
+    return name, {"state": "queued", "next_try_at": at, "last_error": reason}
 
 
-def postpone(session: Session, claimed: Claimed, until: datetime) -> None:
-    """Gives a message back until then (quiet hours); it does not count as a try."""
-    _give_back(session, claimed, {"state": "queued", "next_try_at": until, "attempts": claimed.attempts - 1})
+def postpone(session: Session, claimed: Sequence[Claimed], until: datetime) -> int:
+    """Gives messages back until then (quiet hours); it does not count as a try. How many."""
+    return _give_back(session, claimed, {"state": "queued", "next_try_at": until, "attempts": OUTBOX.c.attempts - 1})
 
 
-def _give_back(session: Session, claimed: Claimed, values: dict[str, Any]) -> bool:
-    mine = and_(OUTBOX.c.id == claimed.id, OUTBOX.c.state == "sending", OUTBOX.c.lease_by == claimed.lease_by)
-    done = session.connection().execute(update(OUTBOX).where(mine).values(**values, lease_by=None, lease_until=None))
-    return bool(done.rowcount)
+def _give_back(session: Session, claimed: Sequence[Claimed], values: dict[str, Any]) -> int:
+    """Changes those that are still claimed by whoever claimed them; how many."""
+    done = 0
+    for token in {each.lease_by for each in claimed}:
+        ids = [each.id for each in claimed if each.lease_by == token]
+        mine = and_(OUTBOX.c.id.in_(ids), OUTBOX.c.state == "sending", OUTBOX.c.lease_by == token)
+        statement = update(OUTBOX).where(mine).values(**values, lease_by=None, lease_until=None)
+        done += session.connection().execute(statement).rowcount
+    return done
+
+
+def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL) -> datetime | None:
+    """Until when nobody asks the server, because it refuses us and not the recipient; None: go on.
+
+    It is read from the store, so that many nodes, or one that restarts, do not lock an account by trying a wrong password.
+    """
+    soon = and_(OUTBOX.c.next_try_at > now, OUTBOX.c.next_try_at <= now + policy.hold)
+    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD, autoescape=True))
+    statement = select(OUTBOX.c.next_try_at).where(_WAITING, soon, held).order_by(OUTBOX.c.next_try_at.desc()).limit(1)
+    return session.connection().execute(statement).scalar()
 
 
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
-    """Dead messages get another life, all of them or these; how many."""
-    chosen = OUTBOX.c.state == "dead"
+    """Dead messages get another life, and held ones their turn, all of them or these; how many."""
+    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD, autoescape=True))
+    chosen = or_(OUTBOX.c.state == "dead", held)
     if ids is not None:
         chosen = and_(chosen, OUTBOX.c.id.in_(ids))
-    values = {"state": "queued", "attempts": 0, "queued_at": now, "next_try_at": now}
+    values = {"state": "queued", "attempts": 0, "next_try_at": now, "last_error": ""}
     return session.connection().execute(update(OUTBOX).where(chosen).values(**values)).rowcount
 
 
 def drop(session: Session, ids: Sequence[int], reason: str) -> int:
-    """Messages that nobody needs any more are not sent; how many. One that is being sent is left alone."""
-    chosen = and_(OUTBOX.c.id.in_(ids), OUTBOX.c.state.in_(("queued", "dead")))
+    """Messages that somebody takes out of the outbox are not sent; how many. One that is being sent is left alone."""
+    return _obsolete(session, OUTBOX.c.id.in_(ids), reason)
+
+
+def obsolete(session: Session, *keys: str, reason: str = "nobody has to be told any more") -> int:
+    """The same by key, for whoever queued them: what they say is no longer true."""
+    return _obsolete(session, OUTBOX.c.key.in_(keys), reason)
+
+
+def _obsolete(session: Session, which: ColumnElement[bool], reason: str) -> int:
+    chosen = and_(which, OUTBOX.c.state.in_(("queued", "dead")))
     values = {"state": "obsolete", "last_error": reason}
     return session.connection().execute(update(OUTBOX).where(chosen).values(**values)).rowcount
 
 
 def counts(session: Session) -> dict[str, int]:
-    """How many messages there are in each state."""
+    """How many messages there are in each state. It reads the whole table: for a page, not for every dispatch."""
     statement = select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)
     return {state: count for state, count in session.connection().execute(statement)}
+
+
+def waiting(session: Session) -> int:
+    """How many are still to be sent, now or later; reads only their own small index."""
+    return session.connection().execute(select(func.count()).select_from(OUTBOX).where(_WAITING)).scalar_one()
 
 
 def listing(session: Session, state: str = "", limit: int = 100) -> list[Any]:

@@ -4,69 +4,26 @@ A template's first line is the subject, then paragraphs separated by blank lines
 is a table of `label: value` lines; one that begins with `!` is set apart. Rows and paragraphs whose value is empty are left out.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jinja2 import (
-    BaseLoader,
-    ChoiceLoader,
-    Environment,
-    FileSystemLoader,
-    FunctionLoader,
-    StrictUndefined,
-    Template,
-    TemplateError,
-)
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-LANGUAGES = ("zh_CN", "en")
-KINDS = (
-    "dispatch_notice",
-    "escalation_notice",
-    "escalated_from",
-    "due_warning",
-    "ack_reminder",
-    "report_reminder",
-    "intake_notice",
-    "intake_reminder",
-    "review_request",
-    "review_reminder",
-    "urge_notice",
-    "request_asked",
-    "request_decided",
-    "request_reminder",
-    "reassigned",
-    "rework",
-    "suspended",
-    "resumed",
-    "closed",
-    "reopened",
-    "rejected",
-    "withdrawn",
-    "merged",
-    "supervision_letter",
-    "overdue_top",
-    "card_proposed",
-    "remanded",
-    "co_handling",
-    "deadline_moved",
-    "vacancy",
-    "receipt",
-)
-#: Every fact that a template may name; all are texts, "" where there is nothing to say.
-FACTS = tuple(
-    """
-    number title project city category severity stage status responsible lead_organ coordinator cooperating description
-    progress link due ack_due report_every next_stage next_responsible from_stage from_responsible reason actor actor_role
-    until request_kind decision overdue_days letter_number card resume_on recipient_name recipient_role cc now provisional
-    """.split()
-)
-#: No template of ours comes near: it bounds what a foreign one can make of a loop.
+from notifications.kinds import FACTS, KINDS, LANGUAGES, OTHERWISE, WORDS
+from notifications.message import clean
+
+__all__ = ["FACTS", "KINDS", "LANGUAGES", "BadTemplate", "Rendered", "Renderer", "plainly"]
+
+#: Characters of a template and of what it makes; none of ours comes near.
 LONGEST = 200_000
+#: What several kinds of mail share; included by name.
+SHARED = ("issue.j2", "next.j2")
 
 
 class Row(NamedTuple):
@@ -99,72 +56,67 @@ class BadTemplate(Exception):
     """A template that cannot be rendered: which, and why."""
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """A sandbox in which a text cannot be multiplied into gigabytes, which Jinja2's own allows."""
-
-    intercepted_binops = frozenset(["*", "**", "%"])
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """Refuses what could grow without bound."""
-        raise SecurityError(f"{operator} is not allowed in a template")
-
-
 class Renderer:
     """Renders every kind of mail, an office's own templates first, the built-in ones where those fail."""
 
     def __init__(self, override: Path | None = None) -> None:
-        self._own = _environment(ChoiceLoader([FileSystemLoader(str(override)), _shipped()])) if override else None
-        self._built_in = _environment(_shipped())
+        own = ChoiceLoader([FileSystemLoader(str(override)), _shipped()]) if override else None
+        self._own = _environment(_Checked(own)) if own else None
+        self._built_in = _environment(_Checked(_shipped()))
         self._layout = _environment(_shipped(), trim=True)
         self._html = _environment(_shipped(), autoescape=True, trim=True)
-        self._compiled: dict[tuple[int, str], Template] = {}
+        self._broken: dict[str, str] = {}
 
     def render(self, kind: str, language: str, facts: Mapping[str, str]) -> Rendered:
         """A mail of this kind. A broken template of the office never holds it up: the built-in text goes out instead.
 
         Raises BadTemplate when there is no such kind.
         """
-        language = language if language in LANGUAGES else LANGUAGES[0]
-        # on one line each: a fact is never a paragraph of its own
-        values = {name: " ".join(str(facts.get(name, "")).split()) for name in FACTS}
-        if self._own is not None:
-            try:
-                return self._laid_out(self._text(self._own, kind, language, values), language, values)
-            except (TemplateError, BadTemplate, ArithmeticError, TypeError, ValueError, MemoryError, RecursionError) as error:
-                built_in = self._render_built_in(kind, language, values)
-                problem = f"template {language}/{kind}.j2: {error}"
-                return Rendered(built_in.subject, built_in.text, built_in.html, problem)
-        return self._render_built_in(kind, language, values)
-
-    def _render_built_in(self, kind: str, language: str, values: Mapping[str, str]) -> Rendered:
         if kind not in KINDS:
             raise BadTemplate(f"there is no kind of mail called {kind}")
-        return self._laid_out(self._text(self._built_in, kind, language, values), language, values)
+        language = language if language in LANGUAGES else LANGUAGES[0]
+        values = _values(facts, language)
+        name = f"{language}/{kind}.j2"
+        if self._own is None:
+            return self._laid_out(self._built_in, name, language, values)
+        if name not in self._broken:
+            try:
+                return self._laid_out(self._own, name, language, values)
+            except Exception as error:  # whatever a foreign template may do
+                self._broken[name] = f"template {name}: {str(error) or type(error).__name__}"
+        return replace(self._laid_out(self._built_in, name, language, values), problem=self._broken[name])
 
-    def _text(self, environment: Environment, kind: str, language: str, values: Mapping[str, str]) -> str:
-        text = ""
-        for piece in self._template(environment, f"{language}/{kind}.j2").generate(**values):
-            text += piece
-            if len(text) > LONGEST:
-                raise BadTemplate(f"{kind} grows beyond {LONGEST} characters")
-        return text
-
-    def _template(self, environment: Environment, name: str) -> Template:
-        key = (id(environment), name)
-        if key not in self._compiled:
-            self._compiled[key] = environment.get_template(name)
-        return self._compiled[key]
-
-    def _laid_out(self, text: str, language: str, values: Mapping[str, str]) -> Rendered:
-        subject, _, body = text.strip().partition("\n")
-        if not subject.strip():
+    def _laid_out(self, environment: Environment, name: str, language: str, values: Mapping[str, str]) -> Rendered:
+        text = environment.get_template(name).render(values)
+        if len(text) > LONGEST:
+            raise BadTemplate(f"it grows beyond {LONGEST} characters")
+        subject, _, body = text.rstrip().partition("\n")
+        if not (subject := subject.strip()):
             raise BadTemplate("the first line, the subject, is empty")
-        shown = dict(values) | {"subject": subject, "blocks": parsed(body)}
+        shown = {**values, "subject": subject, "blocks": parsed(body)}
         return Rendered(
             subject,
-            self._template(self._layout, f"{language}/layout.txt").render(shown),
-            self._template(self._html, f"{language}/layout.html").render(shown),
+            self._layout.get_template(f"{language}/layout.txt").render(shown),
+            self._html.get_template(f"{language}/layout.html").render(shown),
         )
+
+
+def _values(facts: Mapping[str, str], language: str) -> dict[str, str]:
+    """Every fact on one line, so that none is a paragraph of its own, and the codes among them as words."""
+    values = {name: clean(str(facts.get(name, ""))) for name in FACTS}
+    for name, words in WORDS[language].items():
+        code = values[name]
+        values[f"{name}_word"] = words.get(code, OTHERWISE[language].get(name, code))
+    return values
+
+
+def plainly(kind: str, language: str, facts: Mapping[str, str], problem: str = "") -> Rendered:
+    """The last resort, without any template: a mail that only lists its facts is better than none."""
+    known = {name: clean(str(value)) for name, value in facts.items() if value}
+    word = "[Notice]" if language == "en" else "【通知】"
+    subject = " ".join(filter(None, (word, known.get("number", ""), known.get("title", "") or kind)))
+    text = "\n".join((subject, "", *(f"{name}: {value}" for name, value in known.items()), ""))
+    return Rendered(subject, text, f'<!doctype html><html><meta charset="utf-8"><pre>{escape(text)}</pre></html>', problem)
 
 
 def parsed(body: str) -> tuple[Block, ...]:
@@ -190,6 +142,56 @@ def _row(line: str) -> Row:
     return Row(label.strip(), value.strip())
 
 
+#: All that a template may be made of: texts, facts, choices. No loop, no call, no attribute, no arithmetic: it ends in a time
+#: that grows with its length, takes no more memory than it writes, and reaches nothing but the facts.
+ALLOWED = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Const,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Concat,
+    nodes.Filter,
+    nodes.Include,
+)
+FILTERS = ("lower", "upper", "trim")
+
+
+class _Checked(BaseLoader):
+    """A loader that hands on only what is made of ALLOWED; Jinja2's own sandbox lets a template run and grow without end."""
+
+    def __init__(self, loader: BaseLoader) -> None:
+        self._loader = loader
+
+    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
+        """Raises SecurityError for a template that could do harm."""
+        found = self._loader.get_source(environment, template)
+        if len(found[0]) > LONGEST:
+            raise SecurityError(f"it is longer than {LONGEST} characters")
+        tree = environment.parse(found[0], template)
+        for node in tree.find_all(nodes.Node):
+            if not _harmless(node, template.rpartition("/")[2] in SHARED):
+                raise SecurityError(f"{type(node).__name__} is not allowed in a template")
+        return found
+
+
+def _harmless(node: nodes.Node, shared: bool) -> bool:
+    if isinstance(node, nodes.Include):
+        # only what is shared, and that includes nothing: no circle, no tower
+        wanted = node.template
+        return not shared and isinstance(wanted, nodes.Const) and str(wanted.value).rpartition("/")[2] in SHARED
+    if isinstance(node, nodes.Filter):
+        return node.name in FILTERS
+    return isinstance(node, ALLOWED)
+
+
 def _shipped() -> BaseLoader:
     root = files("notifications") / "templates"
 
@@ -203,12 +205,11 @@ def _shipped() -> BaseLoader:
 
 
 def _environment(loader: BaseLoader, *, autoescape: bool = False, trim: bool = False) -> Environment:
-    return _Sandbox(
+    return ImmutableSandboxedEnvironment(
         loader=loader,
         undefined=StrictUndefined,
         autoescape=autoescape,
         trim_blocks=trim,
         lstrip_blocks=trim,
         auto_reload=False,
-        cache_size=0,
     )

@@ -1,8 +1,8 @@
 """SMTP: the only home of aiosmtplib. A pool of kept connections, one recipient a transaction, every outcome sorted.
 
-Facts about the library that this module answers to: a partial refusal returns normally, so what it returns is read; its
-timeout is per reply, so a mail has one of its own; a connection lost after the final dot may have delivered the mail, so it
-is tried again under the same Message-ID.
+The conversation is led command by command, so that it is known how far it came when it breaks: before DATA the server has
+nothing, after it the server may have the mail, and it is tried again under the same Message-ID. The library's timeout is
+per reply, so a mail as a whole has one of its own.
 """
 
 import asyncio
@@ -19,6 +19,9 @@ from notifications.message import GiveUp, Hold, Message, Outcome, Sent, TryAgain
 #: After so many failures of the server itself, one after the other, the rest of the batch is not tried.
 BROKEN_AFTER = 3
 
+#: How far a conversation has come.
+Phase = Literal["CONNECT", "LOGIN", "MAIL", "RCPT", "DATA"]
+
 
 @dataclass(frozen=True, slots=True)
 class SmtpSettings:
@@ -32,7 +35,10 @@ class SmtpSettings:
     ca_file: str = ""
     connections: int = 4
     messages_per_connection: int = 100
-    reply_timeout: float = 60
+    connect_timeout: float = 30
+    command_timeout: float = 60
+    #: For the reply after the final dot: a server may look a mail over before it takes it (RFC 5321 wants ten minutes).
+    data_timeout: float = 600
     total_timeout: float = 900
     local_hostname: str | None = None
 
@@ -43,10 +49,13 @@ class SmtpChannel:
     def __init__(self, settings: SmtpSettings) -> None:
         self.settings = settings
         self._free: asyncio.LifoQueue[_Connection] = asyncio.LifoQueue()
-        self._failures = 0
+        self._down = 0
+        self._refused = 0
         self._stopped: Outcome | None = None
 
     async def __aenter__(self) -> "SmtpChannel":
+        self._free = asyncio.LifoQueue()
+        self._down, self._refused, self._stopped = 0, 0, None
         for _ in range(self.settings.connections):
             self._free.put_nowait(_Connection(self.settings))
         return self
@@ -54,8 +63,8 @@ class SmtpChannel:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        while not self._free.empty():
-            await self._free.get_nowait().close()
+        free = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        await asyncio.gather(*[connection.close() for connection in free])
 
     async def send(self, message: Message) -> Outcome:
         """One mail to one recipient; never raises for what a server may do."""
@@ -74,8 +83,12 @@ class SmtpChannel:
     def _judge(self, outcome: Outcome) -> None:
         """A server that is down, or that refuses us, is not asked again in this batch."""
         down = isinstance(outcome, TryAgain) and outcome.host
-        self._failures = self._failures + 1 if down else 0
-        if isinstance(outcome, Hold) or self._failures >= BROKEN_AFTER:
+        refused = isinstance(outcome, Hold)
+        self._down = self._down + 1 if down else 0
+        self._refused = self._refused + 1 if refused else 0
+        if isinstance(outcome, Hold) and (outcome.host or self._refused >= BROKEN_AFTER):
+            self._stopped = Hold(outcome.reason)
+        elif self._down >= BROKEN_AFTER:
             self._stopped = outcome
 
 
@@ -85,111 +98,150 @@ class _Connection:
     def __init__(self, settings: SmtpSettings) -> None:
         self.settings = settings
         self._client: SMTP | None = None
+        self._context: ssl.SSLContext | None = None
         self._carried = 0
+        self._phase: Phase = "CONNECT"
 
     async def send(self, message: Message) -> Outcome:
+        used = self._carried
         outcome = await self._try(message)
-        if not isinstance(outcome, Sent | GiveUp) or self._carried >= self.settings.messages_per_connection:
-            await self.close()
+        if used and self._phase in ("MAIL", "RCPT") and isinstance(outcome, TryAgain) and outcome.host:
+            # servers end a conversation after some mails or some silence; that is no failure
+            outcome = await self._try(message)
         return outcome
 
     async def _try(self, message: Message) -> Outcome:
         try:
-            content = to_bytes(message)
             async with asyncio.timeout(self.settings.total_timeout):
-                client = await self._open()
-                self._carried += 1
-                refused, said = await client.sendmail(message.sender, [message.recipient], content)
-        except (TimeoutError, OSError, aiosmtplib.SMTPException, ValueError) as error:
-            return sorted_out(error)
-        if refused:
-            code, text = next(iter(refused.values()))
-            return by_code(code, text, "RCPT")
-        return Sent(f"250 {said}"[:200])
+                outcome = await self._converse(message)
+        except asyncio.CancelledError:
+            self._drop()
+            raise
+        except Exception as error:
+            outcome = sorted_out(error, self._phase)
+        if isinstance(outcome, GiveUp):
+            await self._reset()
+        elif not isinstance(outcome, Sent):
+            self._drop()
+        elif self._carried >= self.settings.messages_per_connection:
+            await self.close()
+        return outcome
+
+    async def _converse(self, message: Message) -> Outcome:
+        content = to_bytes(message)
+        self._phase = "CONNECT"
+        client = await self._open()
+        self._carried += 1
+        soon = self.settings.command_timeout
+        self._phase = "MAIL"
+        options = [f"size={len(content)}"] if client.supports_extension("size") else []
+        await client.mail(message.sender, options=options, timeout=soon)
+        self._phase = "RCPT"
+        if not message.recipient.strip("<> "):
+            return GiveUp("there is no recipient")
+        await client.rcpt(message.recipient, timeout=soon)
+        self._phase = "DATA"
+        code, said = await client.data(content, timeout=self.settings.data_timeout)
+        return Sent(code, said)
 
     async def _open(self) -> SMTP:
         if self._client is not None and self._client.is_connected:
             return self._client
+        self._drop()
         settings = self.settings
-        context = None
-        if settings.security != "none":
-            context = ssl.create_default_context(cafile=settings.ca_file or None)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-        client = SMTP(
+        if settings.security != "none" and self._context is None:
+            self._context = ssl.create_default_context(cafile=settings.ca_file or None)
+            self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        client = self._client = SMTP(
             hostname=settings.host,
             port=settings.port,
-            timeout=settings.reply_timeout,
+            timeout=settings.connect_timeout,
             use_tls=settings.security == "tls",
             start_tls=settings.security == "starttls",
-            tls_context=context,
-            username=settings.username or None,
-            password=settings.password or None,
+            tls_context=self._context,
             local_hostname=settings.local_hostname,
         )
         await client.connect()
-        self._client, self._carried = client, 0
+        await client.ehlo(timeout=settings.command_timeout)
+        if settings.username:
+            self._phase = "LOGIN"
+            await client.login(settings.username, settings.password, timeout=settings.command_timeout)
         return client
 
-    async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is None:
+    async def _reset(self) -> None:
+        """After a refusal the conversation goes on with the next mail."""
+        if self._client is None or not self._client.is_connected or self._phase not in ("RCPT", "DATA"):
+            self._drop()
             return
         try:
-            if client.is_connected:
-                async with asyncio.timeout(min(5, self.settings.reply_timeout)):
-                    await client.quit()
+            async with asyncio.timeout(self.settings.command_timeout):
+                await self._client.rset()
         except (TimeoutError, OSError, aiosmtplib.SMTPException):
-            # a server that does not answer QUIT has the mail all the same
-            pass
-        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Ends the conversation without a word: it went wrong."""
+        client, self._client = self._client, None
+        self._carried = 0
+        if client is not None:
             client.close()
 
+    async def close(self) -> None:
+        """Takes leave. A server that does not answer QUIT has the mails all the same."""
+        try:
+            if self._client is not None and self._client.is_connected:
+                async with asyncio.timeout(min(5, self.settings.command_timeout)):
+                    await self._client.quit()
+        except (TimeoutError, OSError, aiosmtplib.SMTPException):
+            pass
+        finally:
+            self._drop()
 
-def sorted_out(error: Exception) -> Outcome:
-    """What an exception means for the message."""
+
+def sorted_out(error: Exception, phase: Phase) -> Outcome:
+    """What an exception means for the message, by how far the conversation had come."""
     match error:
-        case aiosmtplib.SMTPAuthenticationError():
-            return Hold(f"the login is refused: {error.code} {error.message}")
-        case aiosmtplib.SMTPConnectResponseError():
-            return by_code(error.code, error.message, "CONNECT")
-        case aiosmtplib.SMTPRecipientsRefused():
-            first = error.recipients[0]
-            return by_code(first.code, first.message, "RCPT")
-        case aiosmtplib.SMTPRecipientRefused():
-            return by_code(error.code, error.message, "RCPT")
-        case aiosmtplib.SMTPSenderRefused():
-            return by_code(error.code, error.message, "MAIL")
-        case aiosmtplib.SMTPHeloError():
-            return by_code(error.code, error.message, "CONNECT")
-        case aiosmtplib.SMTPResponseException():
-            return by_code(error.code, error.message, "DATA")
-        case aiosmtplib.SMTPServerDisconnected() | aiosmtplib.SMTPReadTimeoutError() | TimeoutError():
-            return TryAgain(f"the connection broke; the server may have it: {error or 'no answer in time'}", host=True)
-        case ssl.SSLError():
-            return TryAgain(f"TLS fails: {error}", host=True)
-        case aiosmtplib.SMTPConnectError() | OSError():
-            return TryAgain(f"the server does not answer: {error}", host=True)
-        case aiosmtplib.SMTPNotSupported():
-            return GiveUp(f"the server cannot carry this: {error}")
-        case aiosmtplib.SMTPException():
-            return TryAgain(f"{type(error).__name__}: {error}", host=True)
+        case aiosmtplib.SMTPSenderRefused() | aiosmtplib.SMTPRecipientRefused() | aiosmtplib.SMTPResponseException():
+            return by_code(error.code, error.message, phase)
+        case TimeoutError() | OSError() if phase == "DATA":
+            return TryAgain(f"unknown, the server may have it: {_said(error)}", host=True)
+        case TimeoutError() | OSError():
+            return TryAgain(f"the server does not answer ({phase}): {_said(error)}", host=True)
+        case _ if phase == "LOGIN":
+            return Hold(f"the login is not possible: {_said(error)}")
+        case _ if phase == "CONNECT":
+            return TryAgain(f"no conversation with the server: {_said(error)}", host=True)
+        case ValueError() if phase == "MAIL":
+            return Hold(f"the sender's address cannot be sent: {_said(error)}")
+        case ValueError():
+            return GiveUp(f"the address or the message cannot be sent: {_said(error)}")
         case _:
-            return GiveUp(f"the address or the message cannot be sent: {error}")
+            return TryAgain(f"{type(error).__name__}: {_said(error)}", host=True)
 
 
-#: Replies that speak of us, not of the recipient: nothing will be taken until somebody mends the configuration.
-_OURS = (530, 534, 535, 538)
+def _said(error: Exception) -> str:
+    return str(error) or "no answer in time"
 
 
-def by_code(code: int, text: str, at: str) -> Outcome:
-    """What a server's reply means, by where in the conversation it came."""
-    said = f"{code} {text} ({at})"
-    if code == 421:
-        return TryAgain(said, host=True)
+#: Replies that ask us to log in or to encrypt.
+_LOGIN = (530, 534, 535, 538)
+
+
+def by_code(code: int, text: str, phase: Phase) -> Outcome:
+    """What a server's refusal means, by where in the conversation it came."""
+    said = f"{code} {text} ({phase})"
+    enhanced = text.split(maxsplit=1)[0] if text.strip() else ""
+    if phase == "LOGIN" and code != 421:
+        return Hold(f"the login is refused: {said}")
     if 400 <= code < 500:
-        return TryAgain(said, host=at == "CONNECT")
-    if code in _OURS:
+        return TryAgain(said, host=code == 421 or phase == "CONNECT")
+    if not 500 <= code < 600:
+        unknown = "unknown, the server may have it: " if phase == "DATA" else "no sense in the reply: "
+        return TryAgain(unknown + said, host=True)
+    if code == 552 or enhanced == "5.3.4":  # the mail is too big, wherever the server says so
+        return GiveUp(said)
+    if code in _LOGIN or phase in ("CONNECT", "MAIL"):
         return Hold(said)
-    if code >= 500 and (at in ("CONNECT", "MAIL") or text.lstrip().startswith("5.7.")):
-        return Hold(said)
+    if enhanced.startswith("5.7.") or enhanced in ("5.1.7", "5.1.8"):  # policy, or the sender's address
+        return Hold(said, host=False)
     return GiveUp(said)

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import chinese_calendar
 
 ZONE = ZoneInfo("Asia/Shanghai")
+OPENS = time(8, 30)
 CLOSES = time(17, 0)
 #: What the built-in definition says, written down a second time: stage -> severity -> working days.
 LIMITS = {
@@ -42,3 +43,17 @@ def slow_overdue_days(due: datetime, now: datetime) -> int:
         day += timedelta(days=1)
         count += works(day)
     return count
+
+
+def slow_days_left(now: datetime, due: datetime) -> int:
+    """Working days after today up to the due day, which is not before today."""
+    return slow_overdue_days(now, due)
+
+
+def slow_warning(due: datetime, days: int) -> datetime:
+    """08:30 of the working day that lies `days` working days before the due day."""
+    day = due.astimezone(ZONE).date()
+    while days:
+        day -= timedelta(days=1)
+        days -= works(day)
+    return datetime.combine(day, OPENS, ZONE).astimezone(UTC)

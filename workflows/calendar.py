@@ -9,16 +9,26 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
 
-#: How far ahead a guess is kept ready.
-LAST_YEAR = 2060
-FIRST_YEAR = 2004
-FIXED = ((1, 1), (5, 1), (5, 2), (10, 1), (10, 2), (10, 3))
+#: How far ahead a guess is kept ready: the longest limit that is read (10,000 working days) is forty years.
+LAST_YEAR = 2100
+#: The days off that every year has (Regulation on Public Holidays, State Council, as of 2025), by their names in the library.
+FIXED = {
+    (1, 1): "New Year's Day",
+    (5, 1): "Labour Day",
+    (5, 2): "Labour Day",
+    (10, 1): "National Day",
+    (10, 2): "National Day",
+    (10, 3): "National Day",
+}
+FEASTS = ("Spring Festival", "Tomb-sweeping Day", "Dragon Boat Festival", "Mid-autumn Festival")
 #: Spring Festival's eve (followed by three days off), Qingming, Dragon Boat and Mid-Autumn of years not yet published.
-#: Source: the astronomical Chinese calendar (GB/T 33661-2017), as dates of the Gregorian one.
+#: Source: the Chinese calendar (GB/T 33661-2017) as `borax` and `holidays` reckon it, and `chinesecalendar` for Qingming.
 LUNAR: dict[int, tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]] = {
     2027: ((2, 5), (4, 5), (6, 9), (9, 15)),
     2028: ((1, 25), (4, 4), (5, 28), (10, 3)),
@@ -29,53 +39,65 @@ LUNAR: dict[int, tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[
     2033: ((1, 30), (4, 4), (6, 1), (9, 8)),
     2034: ((2, 18), (4, 5), (6, 20), (9, 27)),
     2035: ((2, 7), (4, 5), (6, 10), (9, 16)),
+    2036: ((1, 27), (4, 4), (5, 30), (10, 4)),
+    2037: ((2, 14), (4, 4), (6, 18), (9, 24)),
+    2038: ((2, 3), (4, 5), (6, 7), (9, 13)),
+    2039: ((1, 23), (4, 5), (5, 27), (10, 2)),
+    2040: ((2, 11), (4, 4), (6, 14), (9, 20)),
 }
 DAY = timedelta(days=1)
+#: The smallest step of a moment: round the clock, midnight still belongs to the day that it ends.
+INSTANT = timedelta(microseconds=1)
+#: Answers that a calendar keeps, of each kind.
+KEPT = 50_000
+
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
 
 
 @lru_cache(maxsize=1)
-def _published() -> tuple[frozenset[date], int]:
-    """Every working day that the library knows, and the last year it knows."""
-    last = max(day.year for day in chinese_calendar.holidays)
-    working, day = set(), date(FIRST_YEAR, 1, 1)
-    while day.year <= last:
-        if chinese_calendar.is_workday(day):
-            working.add(day)
-        day += DAY
-    return frozenset(working), last
+def _published() -> tuple[frozenset[date], int, int]:
+    """Every working day that the library knows, and the first and the last year that it knows."""
+    off, made_up = frozenset(chinese_calendar.holidays), frozenset(chinese_calendar.workdays)
+    first, last = min(off).year, max(off).year
+    plain = (day for year in range(first, last + 1) for day in _weekdays(year))
+    return frozenset(day for day in plain if day not in off) | made_up, first, last
 
 
-def _statutory(year: int) -> set[date]:
-    """The days off that a year is sure to have, before its notice is out."""
-    days = {date(year, month, day) for month, day in FIXED}
-    if year in LUNAR:
-        eve, *others = LUNAR[year]
-        days |= {date(year, *eve) + number * DAY for number in range(4)}
-        days |= {date(year, *each) for each in others}
+@lru_cache(maxsize=LAST_YEAR)
+def _guessed(year: int) -> frozenset[date]:
+    """The working days of a year without a notice: Monday to Friday without the statutory days."""
+    return _weekdays(year) - _statutory(year).keys()
+
+
+def _weekdays(year: int) -> frozenset[date]:
+    first = date(year, 1, 1).toordinal()
+    days = map(date.fromordinal, range(first, date(year, 12, 31).toordinal() + 1))
+    return frozenset(day for day in days if day.weekday() < 5)
+
+
+@lru_cache(maxsize=LAST_YEAR)
+def _statutory(year: int) -> dict[date, str]:
+    """The days off that a year is sure to have before its notice is out, with their names."""
+    days = {date(year, month, day): name for (month, day), name in FIXED.items()}
+    for name, (month, day) in zip(FEASTS, LUNAR.get(year, ()), strict=False):
+        first = date(year, month, day)
+        days |= {first + number * DAY: name for number in range(4 if name == FEASTS[0] else 1)}
     return days
 
 
-@lru_cache(maxsize=1)
-def _guessed() -> frozenset[date]:
-    """The working days of the years beyond the library: Monday to Friday without the statutory days."""
-    _, last = _published()
-    working = set()
-    for year in range(last + 1, LAST_YEAR + 1):
-        off, day = _statutory(year), date(year, 1, 1)
-        while day.year == year:
-            if day.weekday() < 5 and day not in off:
-                working.add(day)
-            day += DAY
-    return frozenset(working)
-
-
 class WorkCalendar:
-    """Which days are worked, and from when to when, in one time zone. A value: it is replaced when the calendar changes."""
+    """Which days are worked, and from when to when, in one time zone.
+
+    A value: equal when it says the same, and replaced, never changed, when the calendar does. Days are those of its zone,
+    moments are aware in any zone (ValueError for a naive one), and the moments that it returns are in UTC.
+    """
 
     def __init__(
         self,
         zone: str,
         working: Iterable[date],
+        first: date,
         published_until: date,
         *,
         opens: time,
@@ -83,21 +105,25 @@ class WorkCalendar:
         overrides: Mapping[date, bool] | None = None,
         known_years: Iterable[int] = (),
     ) -> None:
+        """`working` holds the days from `first` to LAST_YEAR. Raises ValueError for hours that end before they begin."""
         if closes is not None and not opens < closes:
             raise ValueError(f"an office opens before it closes, not {opens} to {closes}")
-        self.zone_name = zone
-        self.zone = ZoneInfo(zone)
-        self.opens, self.closes = opens, closes
-        self.overrides = dict(overrides or {})
-        self.known_years = frozenset(known_years)
-        self.published_until = published_until
+        self.zone_name: Final = zone
+        self.zone: Final = ZoneInfo(zone)
+        self.opens: Final = opens
+        self.closes: Final = closes
+        self.overrides: Final[Mapping[date, bool]] = MappingProxyType(dict(overrides or {}))
+        self.known_years: Final = frozenset(known_years)
+        self.published_until: Final = published_until
         days = set(working) | {day for day, works in self.overrides.items() if works}
         days -= {day for day, works in self.overrides.items() if not works}
-        self._days = tuple(sorted(day.toordinal() for day in days))
-        self._working = frozenset(self._days)
-        self.opening = lru_cache(maxsize=4096)(self._opening)
-        self.closing = lru_cache(maxsize=4096)(self._closing)
-        self.local = lru_cache(maxsize=8192)(self._local)
+        self._days: Final = tuple(sorted(day.toordinal() for day in days))
+        self._working: Final = frozenset(self._days)
+        self._first, self._last = first.toordinal(), date(LAST_YEAR, 12, 31).toordinal()
+        self.digest: Final = self._digest()
+        self._openings: dict[date, datetime] = {}
+        self._closings: dict[date, datetime] = {}
+        self._periods: dict[tuple[date, bool, int], tuple[datetime, bool]] = {}
 
     @classmethod
     def published(
@@ -108,20 +134,18 @@ class WorkCalendar:
         opens: time = time(8, 30),
         closes: time = time(17, 0),
     ) -> "WorkCalendar":
-        """The State Council's calendar; `overrides` win over it. `known_years` have been imported: nothing in them is a guess."""
-        working, last = _published()
+        """The State Council's calendar; `overrides` (day -> is it worked) win over it.
+
+        `known_years` beyond the library's have been imported: nothing in them is a guess, and a day without an override follows
+        Monday to Friday. Every other year beyond is guessed. Raises ValueError for hours that end before they begin.
+        """
+        working, first, last = _published()
         known = frozenset(known_years)
-        guessed = {day for day in _guessed() if day.year not in known}
-        plain = {
-            date(year, 1, 1) + number * DAY
-            for year in known
-            if year > last
-            for number in range(366)
-            if (date(year, 1, 1) + number * DAY).weekday() < 5
-        }
+        beyond = (_weekdays(year) if year in known else _guessed(year) for year in range(last + 1, LAST_YEAR + 1))
         return cls(
             zone,
-            working | guessed | plain,
+            working.union(*beyond),
+            date(first, 1, 1),
             date(last, 12, 31),
             opens=opens,
             closes=closes,
@@ -134,55 +158,65 @@ class WorkCalendar:
         """Every day from midnight to midnight, nothing ever provisional: for records without office hours."""
         first = date(1990, 1, 1)
         days = (date.fromordinal(number) for number in range(first.toordinal(), date(LAST_YEAR, 12, 31).toordinal() + 1))
-        return cls(zone, days, date(LAST_YEAR, 12, 31), opens=time(0), closes=None)
+        return cls(zone, days, first, date.max, opens=time(0), closes=None)
 
-    @property
-    def digest(self) -> str:
-        """A short name for what this calendar says: it changes when any day, hour or zone does."""
-        said = (
-            self.zone_name,
-            self.opens,
-            self.closes,
-            sorted(self.overrides.items()),
-            sorted(self.known_years),
-            self.published_until,
-        )
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WorkCalendar) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def _digest(self) -> str:
+        """A short name for what this calendar says: it changes when any day, hour or zone does, on every machine alike."""
+        entered, known = sorted(self.overrides.items()), sorted(self.known_years)
+        said = (self.zone_name, self.opens, self.closes, entered, known, self.published_until, self._days)
         return sha256(repr(said).encode()).hexdigest()[:12]
 
     def is_working_day(self, day: date) -> bool:
-        """Is this day worked?"""
+        """Is this day worked? No day is that lies outside the years of the calendar."""
         return day.toordinal() in self._working
 
     def is_provisional(self, day: date) -> bool:
         """Is this day's year a guess, because its notice is not out?"""
         return day > self.published_until and day.year not in self.known_years
 
+    def is_guessed_between(self, a: date, b: date) -> bool:
+        """Is any year from `a`'s to `b`'s provisional?"""
+        return any(self.is_provisional(date(year, 12, 31)) for year in range(a.year, b.year + 1))
+
     def add_working_days(self, day: date, n: int) -> date:
         """The nth working day after `day` (before it, if negative); 0: the day itself if worked, else the next that is.
 
-        Raises ValueError beyond the years that the calendar holds.
+        Raises ValueError outside the years that the calendar holds.
         """
         number = day.toordinal()
-        if n == 0 and number in self._working:
-            return day
-        after = bisect_right(self._days, number)
-        if n > 0:
-            place = after + n - 1
-        elif n == 0:
-            place = after
-        else:
-            place = (after - 1 if number in self._working else after) + n
-        if not 0 <= place < len(self._days):
-            raise ValueError(f"{n} working days from {day} lie outside the calendar ({FIRST_YEAR}-{LAST_YEAR})")
+        place = n + (bisect_right(self._days, number) - 1 if n > 0 else bisect_right(self._days, number - 1))
+        if not (self._first <= number <= self._last and 0 <= place < len(self._days)):
+            first, last = date.fromordinal(self._first).year, LAST_YEAR
+            raise ValueError(f"{n} working days from {day} lie outside the calendar ({first}-{last})")
         return date.fromordinal(self._days[place])
 
     def working_days_between(self, a: date, b: date) -> int:
-        """Working days after `a` up to and with `b`; negative when `b` is earlier."""
-        if b < a:
-            return -self.working_days_between(b, a)
+        """Working days after `a` up to and with `b`; mirrored and negative when `b` is earlier."""
         return bisect_right(self._days, b.toordinal()) - bisect_right(self._days, a.toordinal())
 
-    def _local(self, moment: datetime) -> datetime:
+    def counted_from(self, day: date, late: bool) -> date:
+        """The day that a period does not count: the next working day, if it begins `late` (after hours) or on a day off."""
+        return self.add_working_days(day, 1 if late else 0)
+
+    def period(self, day: date, late: bool, n: int) -> tuple[datetime, bool]:
+        """When `n` working days end that begin on `day` (`late`: after hours), and whether a day of the span is provisional.
+
+        The end is the close of business of the last one, in UTC. Answers are kept. Raises ValueError outside the calendar.
+        """
+        key = (day, late, n)
+        if (known := self._periods.get(key)) is None:
+            last = self.add_working_days(self.counted_from(day, late), n)
+            known = self.closing(last), self.is_guessed_between(day, last)
+            _keep(self._periods, key, known)
+        return known
+
+    def local(self, moment: datetime) -> datetime:
         """A moment in the calendar's zone. Raises ValueError for a naive one."""
         if moment.tzinfo is None:
             raise ValueError(f"{moment} has no time zone")
@@ -192,23 +226,32 @@ class WorkCalendar:
         """The day that it is in the calendar's zone. Raises ValueError for a naive moment."""
         return self.local(moment).date()
 
-    def _opening(self, day: date) -> datetime:
-        """When a day's office hours begin, in UTC."""
-        return datetime.combine(day, self.opens, self.zone).astimezone(UTC)
+    def due_day(self, due_at: datetime) -> date:
+        """The day that ends with a deadline: round the clock, midnight ends the day before. ValueError for a naive moment."""
+        return self.local_day(due_at - INSTANT if self.closes is None else due_at)
 
-    def _closing(self, day: date) -> datetime:
-        """When a day's office hours end, in UTC; round the clock that is the next midnight."""
-        if self.closes is None:
-            return datetime.combine(day + DAY, time(0), self.zone).astimezone(UTC)
-        return datetime.combine(day, self.closes, self.zone).astimezone(UTC)
+    def opening(self, day: date) -> datetime:
+        """When a day's office hours begin, in UTC; also for a day off."""
+        if (known := self._openings.get(day)) is None:
+            known = datetime.combine(day, self.opens, self.zone).astimezone(UTC)
+            _keep(self._openings, day, known)
+        return known
+
+    def closing(self, day: date) -> datetime:
+        """When a day's office hours end, in UTC; round the clock that is the next midnight. Also for a day off."""
+        if (known := self._closings.get(day)) is None:
+            ends = (day + DAY, time(0)) if self.closes is None else (day, self.closes)
+            known = datetime.combine(*ends, self.zone).astimezone(UTC)
+            _keep(self._closings, day, known)
+        return known
 
     def is_open(self, moment: datetime) -> bool:
-        """Is it within office hours?"""
+        """Is it within office hours, the opening included and the closing not? Raises ValueError for a naive moment."""
         day = self.local_day(moment)
         return self.is_working_day(day) and self.opening(day) <= moment < self.closing(day)
 
     def next_opening(self, moment: datetime) -> datetime:
-        """The moment itself within office hours, else the next opening."""
+        """The moment itself within office hours, else the next opening. Raises ValueError for a naive moment."""
         if self.is_open(moment):
             return moment
         day = self.local_day(moment)
@@ -217,55 +260,51 @@ class WorkCalendar:
         return self.opening(self.add_working_days(day, 1))
 
     def add_working_minutes(self, moment: datetime, minutes: int) -> datetime:
-        """The moment after this many minutes of office hours; before it, if negative."""
-        left = timedelta(minutes=minutes)
-        day = self.local_day(moment)
-        if minutes < 0:
-            return self._earlier(moment, day, -left)
-        while True:
-            if self.is_working_day(day):
-                begins = max(moment, self.opening(day))
-                room = self.closing(day) - begins
-                if room >= left:
-                    return begins + left
-                left -= max(room, timedelta())
-            day = self.add_working_days(day, 1)
+        """The moment, in UTC, after this many minutes of office hours; before it, if negative.
 
-    def _earlier(self, moment: datetime, day: date, left: timedelta) -> datetime:
+        Raises ValueError for a naive moment and outside the calendar.
+        """
+        day, step, left = self.local_day(moment), 1 if minutes >= 0 else -1, timedelta(minutes=abs(minutes))
+        at = moment.astimezone(UTC)
         while True:
             if self.is_working_day(day):
-                ends = min(moment, self.closing(day))
-                room = ends - self.opening(day)
-                if room >= left:
-                    return ends - left
-                left -= max(room, timedelta())
-            day = self.add_working_days(day, -1)
+                begins, ends = self.opening(day), self.closing(day)
+                begins, ends = (max(at, begins), ends) if step > 0 else (begins, min(at, ends))
+                if ends - begins >= left:
+                    return begins + left if step > 0 else ends - left
+                left -= max(ends - begins, timedelta())
+            day = self.add_working_days(day, step)
 
     def working_minutes_between(self, a: datetime, b: datetime) -> int:
-        """Minutes of office hours between two moments; negative when `b` is earlier."""
+        """Whole minutes of office hours between two moments; negative when `b` is earlier. ValueError for a naive moment."""
+        first, last = self.local_day(a), self.local_day(b)
         if b < a:
             return -self.working_minutes_between(b, a)
-        total, day, last = timedelta(), self.local_day(a), self.local_day(b)
-        while day <= last:
-            if self.is_working_day(day):
-                total += max(min(b, self.closing(day)) - max(a, self.opening(day)), timedelta())
-            day += DAY
-        return int(total.total_seconds() // 60)
+        start, end = a.astimezone(UTC), b.astimezone(UTC)
+        low, high = bisect_right(self._days, first.toordinal() - 1), bisect_right(self._days, last.toordinal())
+        total = timedelta()
+        for day in map(date.fromordinal, self._days[low:high]):
+            total += max(min(end, self.closing(day)) - max(start, self.opening(day)), timedelta())
+        return total // timedelta(minutes=1)
 
     def days_off_between(self, a: date, b: date) -> list[tuple[date, str]]:
-        """The days off after `a` up to and with `b`, each with its name."""
-        return [(day, self._name(day)) for day in _days(a, b) if not self.is_working_day(day)]
+        """The days off after `a` up to and with `b`, each with its name: the feast's (English), "weekend" or "day off"."""
+        return [(day, _name(day)) for day in _days(a, b) if not self.is_working_day(day)]
 
     def makeup_days_between(self, a: date, b: date) -> list[date]:
         """The weekend days that are worked, after `a` up to and with `b`."""
         return [day for day in _days(a, b) if day.weekday() >= 5 and self.is_working_day(day)]
 
-    def _name(self, day: date) -> str:
-        if day <= self.published_until and day not in self.overrides:
-            name = chinese_calendar.get_holiday_detail(day)[1]
-            if name:
-                return str(name)
-        return "weekend" if day.weekday() >= 5 else "day off"
+
+def _keep(answers: dict[Key, Answer], key: Key, answer: Answer) -> None:
+    if len(answers) >= KEPT:
+        answers.clear()
+    answers[key] = answer
+
+
+def _name(day: date) -> str:
+    known = chinese_calendar.holidays.get(day) or (day.year > _published()[2] and _statutory(day.year).get(day))
+    return str(known or ("weekend" if day.weekday() >= 5 else "day off"))
 
 
 def _days(a: date, b: date) -> Iterable[date]:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +18,6 @@ from escalation.demo.mailbox import Mailbox, serving
 
 #: The day that the sample ledger describes.
 START = date(2026, 11, 23)
-SAMPLE = ("parties.csv", "authority.csv", "projects.csv", "issues.csv")
 #: When people sit down to work, and when the day is over for the mail.
 WORK = (time(9, 30), time(14, 30))
 EVENING = time(17, 30)
@@ -97,8 +95,7 @@ async def _play(folder: Path, days: int, tick: Tick) -> tuple[Story, App]:
 
 def _move_in(app: App, now: datetime) -> None:
     app.init(now)
-    with as_file(files("escalation") / "sample") as folder:
-        report = app.import_files([folder / name for name in SAMPLE], now)
+    report = app.import_sample(now)
     assert not report.rejected, report.rejected
 
 

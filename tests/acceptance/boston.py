@@ -6,12 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from escalation.commands import Do, Raise
+from escalation.commands import Raise
 from escalation.models import Authority, ProjectRow
-from escalation.world import World
 from tests.acceptance.logs import moment, named_apart, rows_of
-from tests.acceptance.replaying import Command, Plan, Setting, Steps, after, lead_of
-from workflows.facts import Facts
+from tests.acceptance.replaying import Command, Setting, after, solved
 
 NAME = "boston"
 COLUMNS = frozenset({"case_enquiry_id", "open_dt", "sla_target_dt", "closed_dt", "on_time"})
@@ -104,19 +102,6 @@ def commands_of(requests: Sequence[Request]) -> list[Command]:
         if each.closed is not None:
             log.append(Command(each.closed, each.case, solved(COORDINATOR)))
     return log
-
-
-def solved(coordinator: dict[str, str]) -> Plan:
-    """Whoever answers now signs if nobody has, says that it is solved, and the coordinator of the stage closes."""
-
-    def plan(facts: Facts, world: World) -> Steps:
-        lead = lead_of(facts, world)
-        if facts.status == "pending_ack":
-            facts = yield Do(facts.number, "acknowledge", lead)
-        facts = yield Do(facts.number, "resolve", lead, "solved")
-        return (yield Do(facts.number, "close", coordinator[facts.stage], "seen"))
-
-    return plan
 
 
 def overdue_by_ourselves(requests: Sequence[Request], now: datetime) -> set[str]:

@@ -1,4 +1,4 @@
-"""A log runs through the store as it would have: people's commands at their moments, and between them the sweeps that were due."""
+"""A log runs through the store as it would have: people's commands, and between them the sweeps that were due."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Sequence
@@ -205,6 +205,19 @@ def _sent(running: Steps, done: Facts) -> Do | None:
         return running.send(done)
     except StopIteration:
         return None
+
+
+def solved(coordinator: dict[str, str]) -> Plan:
+    """Whoever answers now signs if nobody has, says that it is solved, and the coordinator of the stage closes."""
+
+    def plan(facts: Facts, world: World) -> Steps:
+        lead = lead_of(facts, world)
+        if facts.status == "pending_ack":
+            facts = yield Do(facts.number, "acknowledge", lead)
+        facts = yield Do(facts.number, "resolve", lead, "solved")
+        return (yield Do(facts.number, "close", coordinator[facts.stage], "seen"))
+
+    return plan
 
 
 def after(moments: Sequence[datetime]) -> datetime:

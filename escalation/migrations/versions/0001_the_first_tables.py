@@ -266,8 +266,7 @@ def upgrade() -> None:
     sa.Column('body', sa.LargeBinary(), nullable=False),
     sa.Column('hash', sa.LargeBinary(), nullable=False),
     sa.ForeignKeyConstraint(['issue_id'], ['issue.id'], ),
-    sa.PrimaryKeyConstraint('issue_id', 'seq'),
-    sqlite_with_rowid=False
+    sa.PrimaryKeyConstraint('issue_id', 'seq')
     )
     op.create_table('request',
     sa.Column('issue_id', sa.Integer(), nullable=False),

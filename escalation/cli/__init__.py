@@ -1,0 +1,58 @@
+"""The command line: commands by subject; no rule lives here.
+
+Exit codes: 0 done; 1 found something wrong; 2 the call is off; 3 refused by a rule; 4 somebody else changed it first;
+5 configuration or database cannot be used.
+"""
+
+import os
+import sys
+
+import typer
+
+from escalation.cli import issues, ledger, operating, rules
+from escalation.cli.shared import complain
+from escalation.errors import EscalationError
+
+app = typer.Typer(
+    name="escalation",
+    help="问题提级办理 Issue escalation: one issue, one responsible party, one deadline.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (operating, ledger, issues, rules):
+    module.register(app)
+
+
+def main() -> None:
+    """Runs a command; every error is one line for a person, never a traceback."""
+    as_json = "--json" in sys.argv
+    try:
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except EscalationError as error:
+        complain(error.code, error.message, error.hint, as_json=as_json, allowed=getattr(error, "allowed", None))
+        code = error.exit_code
+    except typer.TyperException as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        context = getattr(error, "ctx", None)
+        complain("usage", said, f"`{context.command_path if context else 'escalation'} --help` shows how", as_json=as_json)
+        code = 2
+    except (typer.Abort, KeyboardInterrupt):
+        complain("interrupted", "interrupted; nothing was left half done", "", as_json=as_json)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        # the edge of the process: a person gets a sentence, a developer the traceback when asked for
+        if os.environ.get("ESCALATION_DEBUG"):
+            raise
+        complain(
+            "internal",
+            f"{type(error).__name__}: {error}",
+            "this is a mistake of the program; set ESCALATION_DEBUG=1 to see where",
+            as_json=as_json,
+        )
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,141 @@
+"""Commands about the ledger and the calendar: import, calendar."""
+
+import csv
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json, show_table
+from escalation.errors import UsageError
+from escalation.ledger.report import write_report
+
+calendar = typer.Typer(help="工作日历 the working calendar")
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this subject."""
+    app.command(
+        "import",
+        help="导入台账 import parties, catalogue, projects, issues (.xlsx, .csv).\n\n"
+        "Example: escalation import parties.csv authority.csv projects.csv issues.xlsx --report bad.xlsx",
+    )(import_)
+    calendar.command(
+        "import",
+        help="导入放假通知 import a notice (JSON or CSV: date, working|holiday, name).\n\n"
+        "Example: escalation calendar import 2027.json",
+    )(import_calendar)
+    calendar.command(
+        "show", help="某年的调休与放假 a year's days off and make-up days.\n\nExample: escalation calendar show 2026"
+    )(show_calendar)
+    app.add_typer(calendar, name="calendar")
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="一个或多个文件 one or more files, in any order")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只检查 check only, write nothing")] = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="OUT.xlsx", help="标出错误单元格的工作簿 a workbook with bad cells marked")
+    ] = None,
+    at: At = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Imports files; all or nothing a file."""
+    for path in files:
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}", "check the path")
+    with opened(config) as app:
+        done = app.import_files(files, moment(at, app), dry_run=dry_run)
+    if report is not None:
+        write_report(report, done.sheets, done.rejected)
+    rejected = [_cell(each) for each in done.rejected]
+    if as_json:
+        show_json(
+            {
+                "created": done.created,
+                "updated": done.updated,
+                "unchanged": done.unchanged,
+                "rejected": rejected,
+                "dry_run": dry_run,
+            }
+        )
+    else:
+        tables = sorted({*done.created, *done.updated, *done.unchanged})
+        rows = [[name, done.created.get(name, 0), done.updated.get(name, 0), done.unchanged.get(name, 0)] for name in tables]
+        show_table(
+            "导入 import" + (" (dry run)" if dry_run else ""),
+            ["表 table", "新增 created", "更新 updated", "未变 unchanged"],
+            rows,
+        )
+        if rejected:
+            cells = [[each["sheet"], each["row"], each["column"], each["value"], each["why"]] for each in rejected[:100]]
+            show_table(f"退回 rejected: {len(rejected)}", ["表 sheet", "行 row", "列 column", "内容 value", "原因 why"], cells)
+            say("有误的文件整份未导入 a file with a bad cell is not imported at all")
+    if rejected:
+        raise typer.Exit(1)
+
+
+def _cell(bad: Any) -> dict[str, Any]:
+    return {"sheet": bad.sheet, "row": bad.row, "column": bad.column, "value": bad.value, "why": bad.why, "file": bad.file}
+
+
+def import_calendar(
+    file: Annotated[Path, typer.Argument(metavar="FILE")], at: At = "", config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Imports a notice of days off; running deadlines are counted again."""
+    days = _notice(file)
+    with opened(config) as app:
+        moved = app.add_days(days, file.name, moment(at, app))
+    if as_json:
+        show_json({"days": len(days), "deadlines_changed": moved})
+        return
+    say(f"{len(days)} 天已导入 days imported; {moved} 件问题的时限重新计算 deadlines changed")
+
+
+def _notice(file: Path) -> dict[date, tuple[bool, str]]:
+    """The days of a notice. Raises UsageError naming the line that cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}", "name a JSON or CSV file in UTF-8") from error
+    try:
+        if file.suffix.lower() == ".json":
+            listed = json.loads(text)["days"]
+            return {date.fromisoformat(each["date"]): (not each["isOffDay"], each.get("name", "")) for each in listed}
+        return {_day(row, number): _working(row, number) for number, row in enumerate(csv.reader(text.splitlines()), 1) if row}
+    except (KeyError, ValueError, TypeError, json.JSONDecodeError) as error:
+        raise UsageError(f"{file}: {error}", 'a CSV line is "2027-02-05,holiday,Spring Festival"; JSON has "days"') from error
+
+
+def _day(row: list[str], number: int) -> date:
+    try:
+        return date.fromisoformat(row[0].strip())
+    except ValueError as error:
+        raise ValueError(f"line {number}: {row[0]!r} is no date") from error
+
+
+def _working(row: list[str], number: int) -> tuple[bool, str]:
+    kind = row[1].strip().lower() if len(row) > 1 else ""
+    if kind not in ("working", "holiday", "上班", "放假"):
+        raise ValueError(f"line {number}: {kind!r} is neither working nor holiday")
+    return kind in ("working", "上班"), row[2].strip() if len(row) > 2 else ""
+
+
+def show_calendar(
+    year: Annotated[int, typer.Argument(metavar="YEAR", min=2004, max=2060)], config: ConfigFile = None, as_json: AsJson = False
+) -> None:
+    """Shows what differs from Monday to Friday in a year."""
+    with opened(config) as app:
+        world_calendar = app.look(lambda session, world: world.calendar)
+    eve, last = date(year, 1, 1) - timedelta(days=1), date(year, 12, 31)
+    off = [(day, name) for day, name in world_calendar.days_off_between(eve, last) if day.weekday() < 5]
+    made_up = world_calendar.makeup_days_between(eve, last)
+    provisional = world_calendar.is_provisional(last)
+    if as_json:
+        show_json({"year": year, "provisional": provisional, "off": [[day, name] for day, name in off], "makeup": made_up})
+        return
+    rows = [[day.isoformat(), "放假 off", name] for day, name in off] + [[day.isoformat(), "上班 make-up", ""] for day in made_up]
+    show_table(f"{year}" + (" 暂定 provisional" if provisional else ""), ["日期 day", "", "名称 name"], sorted(rows))

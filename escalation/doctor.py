@@ -1,0 +1,160 @@
+"""doctor: is this installation fit to run? One line a check, each with what to do where it is not."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import func, select, text
+from sqlmodel import Session
+
+from escalation import migrating
+from escalation.app import App
+from escalation.database import wal_is_safe
+from escalation.errors import EscalationError
+from escalation.models import SetAside
+from escalation.queries import ISSUE, JOURNAL
+from escalation.world import World
+from notifications import outbox
+from workflows.soundness import check as sound
+
+#: From this day (month, day) on, next year's calendar should be there: it is published in October to December.
+CALENDAR_WANTED = (11, 1)
+SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine(app: App, now: datetime) -> list[Check]:
+    """Looks at everything; a check that cannot be made because another failed is left out."""
+    checks = [Check("config", True, "read")]
+    store = _tried("database", lambda: _database(app))
+    checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
+    if all(check.ok for check in checks):
+        checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
+    checks.append(_mail(app))
+    return checks
+
+
+def _tried(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except EscalationError as error:
+        return Check(name, False, f"{error.message}; {error.hint}")
+
+
+def _database(app: App) -> str:
+    with app.store.reading() as session:
+        session.connection().execute(text("SELECT 1"))
+    if app.store.is_sqlite:
+        mode = "WAL" if wal_is_safe() else "rollback journal: this SQLite has the WAL-reset bug"
+        return f"{app.store.name()}, SQLite {sqlite3.sqlite_version}, {mode}"
+    return app.store.name()
+
+
+def _schema(app: App) -> str:
+    migrating.refuse_old(app.store)
+    return migrating.newest()
+
+
+def _inside(app: App, session: Session, world: World, now: datetime) -> Iterator[Check]:
+    connection = session.connection()
+    yield _workflow(world)
+    yield _parties(world)
+    yield _calendar(connection.execute(select(func.max(ISSUE.c.due_at)).where(ISSUE.c.closed_at.is_(None))).scalar(), world, now)
+    newest = connection.execute(select(func.max(JOURNAL.c.at))).scalar()
+    ahead = newest is not None and newest > now + timedelta(minutes=5)
+    yield Check("clock", not ahead, f"the newest entry is of {newest}, later than now: set the clock right" if ahead else "sane")
+    states = outbox.counts(session)
+    dead = states.get("dead", 0)
+    yield Check(
+        "dead letters",
+        not dead,
+        f"{dead} mails could not be delivered: `escalation outbox list --state dead`" if dead else "none",
+    )
+    aside = connection.execute(select(func.count()).select_from(SET_ASIDE)).scalar() or 0
+    yield Check("set aside", not aside, f"{aside} issues could not be decided: see the log" if aside else "none")
+    waiting = connection.execute(select(func.count()).where(ISSUE.c.wake_at <= now - timedelta(minutes=10))).scalar() or 0
+    yield Check(
+        "sweep",
+        not waiting,
+        f"{waiting} issues are due for over ten minutes: is a worker running?" if waiting else "nothing waits",
+    )
+
+
+def _workflow(world: World) -> Check:
+    if not world.active:
+        return Check("workflow", False, "there is none; run `escalation init`")
+    problems = sound(world.rules().workflow)
+    return Check("workflow", not problems, "; ".join(str(problem) for problem in problems[:3]) or f"{world.active} is sound")
+
+
+def _parties(world: World) -> Check:
+    if not world.directory.parties:
+        return Check("parties", False, "there are none; run `escalation import`")
+    stages = world.rules().workflow.stages if world.active else ()
+    needed = {stage.coordinator.role for stage in stages} | {stage.confirmed_by for stage in stages if stage.confirmed_by}
+    missing = sorted(
+        role for role in needed if not any(world.directory.reachable(each) for each in world.directory.with_role(role))
+    )
+    if missing:
+        return Check("parties", False, f"nobody with a mail address is {', '.join(missing)}; import the parties")
+    unreachable = [party.name for party in world.directory.parties if party.active and not world.directory.reachable(party)]
+    if unreachable:
+        return Check(
+            "parties", False, f"{len(unreachable)} have no mail address, {unreachable[0]} for one; import them again with it"
+        )
+    return Check("parties", True, f"{len(world.directory.parties)}, all with a mail address")
+
+
+def _calendar(last: datetime | None, world: World, now: datetime) -> Check:
+    calendar = world.calendar
+    today = calendar.local_day(now)
+    following = today.replace(year=today.year + 1, month=1, day=1)
+    if last is not None and calendar.is_provisional(calendar.local_day(last)):
+        return Check(
+            "calendar", False, f"open deadlines reach into {last.year}, which is not published here: `escalation calendar import`"
+        )
+    if (today.month, today.day) >= CALENDAR_WANTED and calendar.is_provisional(following):
+        return Check(
+            "calendar", False, f"{following.year} is not published here yet: `escalation calendar import` when the notice is out"
+        )
+    return Check("calendar", True, f"published until {calendar.published_until}")
+
+
+def _mail(app: App) -> Check:
+    smtp = app.settings.smtp
+    if not smtp.host:
+        folder = app.settings.path(smtp.folder)
+        return Check("mail", _writable(folder), f"no smtp.host: mails are written to {folder}")
+    try:
+        said = asyncio.run(_greeting(smtp.host, smtp.port, waits=smtp.security != "tls"))
+    except (OSError, TimeoutError) as error:
+        return Check(
+            "mail", False, f"{smtp.host}:{smtp.port} does not answer ({error or 'no answer in time'}); check [smtp] host and port"
+        )
+    return Check("mail", said.startswith("220"), f"{smtp.host}:{smtp.port} says {said!r}")
+
+
+async def _greeting(host: str, port: int, *, waits: bool) -> str:
+    """What a mail server says first; one that begins with TLS says nothing until then."""
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            return (await reader.readline()).decode("ascii", "replace").strip() if waits else "220 (TLS)"
+        finally:
+            writer.close()
+
+
+def _writable(folder: Path) -> bool:
+    existing = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    return os.access(existing, os.W_OK)

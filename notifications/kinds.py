@@ -1,0 +1,113 @@
+"""The kinds of mails, the facts they speak of, and how the words of the facts read in each language."""
+
+from collections.abc import Mapping
+
+LANGUAGES = ("zh_CN", "en")
+KINDS = (
+    "dispatch_notice",
+    "escalation_notice",
+    "escalated_from",
+    "due_warning",
+    "ack_reminder",
+    "report_reminder",
+    "intake_notice",
+    "intake_reminder",
+    "review_request",
+    "review_reminder",
+    "urge_notice",
+    "request_asked",
+    "request_decided",
+    "request_reminder",
+    "reassigned",
+    "rework",
+    "suspended",
+    "resumed",
+    "closed",
+    "reopened",
+    "rejected",
+    "withdrawn",
+    "merged",
+    "supervision_letter",
+    "overdue_top",
+    "card_proposed",
+    "remanded",
+    "co_handling",
+    "deadline_moved",
+    "vacancy",
+    "receipt",
+)
+#: Every fact that a template may name; all are texts, "" where there is nothing to say.
+FACTS = tuple(
+    """
+    number title project city category severity stage status responsible lead_organ coordinator cooperating description
+    progress link due ack_due report_every next_stage next_responsible from_stage from_responsible reason actor actor_role
+    until request_kind decision overdue_days letter_number card resume_on recipient_name recipient_role cc now provisional
+    """.split()
+)
+
+#: How a code among the facts reads: language -> fact -> code -> word. A template names it `<fact>_word`.
+WORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "zh_CN": {
+        "request_kind": {
+            "extension": "延期",
+            "suspension": "挂起",
+            "objection": "异议",
+            "transfer": "转办",
+            "escalation": "提级",
+            "co_handling": "协办",
+            "consultation": "征求意见",
+        },
+        "decision": {
+            "approved": "同意",
+            "denied": "不同意",
+            "answered": "已答复",
+            "lapsed": "已失效",
+        },
+        "status": {
+            "pending_intake": "待受理",
+            "pending_ack": "待签收",
+            "processing": "办理中",
+            "pending_review": "待销号审核",
+            "suspended": "挂起",
+            "closed": "已销号",
+            "rejected": "不予受理",
+            "withdrawn": "已撤回",
+            "merged": "已并案",
+        },
+        "card": {"red": "红牌", "yellow": "黄牌"},
+    },
+    "en": {
+        "request_kind": {
+            "extension": "extension",
+            "suspension": "suspension",
+            "objection": "objection",
+            "transfer": "transfer",
+            "escalation": "escalation",
+            "co_handling": "sub-task",
+            "consultation": "opinion",
+        },
+        "decision": {
+            "approved": "approved",
+            "denied": "denied",
+            "answered": "answered",
+            "lapsed": "lapsed",
+        },
+        "status": {
+            "pending_intake": "waiting for intake",
+            "pending_ack": "waiting for acknowledgement",
+            "processing": "in progress",
+            "pending_review": "under review",
+            "suspended": "suspended",
+            "closed": "closed",
+            "rejected": "rejected",
+            "withdrawn": "withdrawn",
+            "merged": "merged",
+        },
+        "card": {"red": "red", "yellow": "yellow"},
+    },
+}
+#: What is said for a code that has no word.
+OTHERWISE: Mapping[str, Mapping[str, str]] = {
+    "zh_CN": {"request_kind": "事项", "decision": "已处理"},
+    "en": {"request_kind": "request", "decision": "dealt with"},
+}

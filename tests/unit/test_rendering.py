@@ -1,0 +1,289 @@
+"""Every kind of mail in both languages, as it reads; and what a broken or hostile template of the office may do: nothing.
+
+After a change of a text: UPDATE_SNAPSHOTS=1 pytest tests/unit/test_rendering.py, and read the difference.
+"""
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from notifications.rendering import FACTS, KINDS, LANGUAGES, BadTemplate, Renderer, parsed, plainly
+
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "mails"
+BUILT_IN = Renderer()
+
+SAMPLE = {
+    "zh_CN": {
+        "title": "冷库双回路供电方案未确定",
+        "project": "绥芬河对俄跨境冷链物流枢纽",
+        "city": "牡丹江市",
+        "category": "用电",
+        "stage": "省直部门",
+        "responsible": "省电力公司",
+        "lead_organ": "省电力公司",
+        "coordinator": "省商务厅协调员",
+        "cooperating": "牡丹江市发改委、绥芬河市政府",
+        "description": "冷链负荷4.2兆瓦需双回路，供电方案已三次变更。",
+        "progress": "供电方案第四版待会审。",
+        "due": "11月26日17:00",
+        "ack_due": "11月18日17:00",
+        "report_every": "每3个工作日",
+        "next_stage": "省级",
+        "next_responsible": "包保省领导",
+        "from_stage": "市（地）",
+        "from_responsible": "牡丹江市发改委",
+        "reason": "接入点未明确",
+        "actor": "省商务厅",
+        "until": "12月4日17:00",
+        "resume_on": "12月1日08:30",
+        "recipient_name": "省电力公司承办人",
+        "cc": "省专班办公室",
+        "now": "11月17日08:30",
+    },
+    "en": {
+        "title": "No second power feed for the cold store",
+        "project": "Suifenhe cold chain hub",
+        "city": "Mudanjiang",
+        "category": "power",
+        "stage": "department",
+        "responsible": "Power company",
+        "lead_organ": "Power company",
+        "coordinator": "Coordinator of commerce",
+        "cooperating": "Mudanjiang DRC",
+        "description": "4.2 MW of cooling need two feeds; the plan changed three times.",
+        "progress": "Fourth plan waits for review.",
+        "due": "26 Nov 2026 17:00",
+        "ack_due": "18 Nov 2026 17:00",
+        "report_every": "every 3 working day(s)",
+        "next_stage": "province",
+        "next_responsible": "Sponsoring leader",
+        "from_stage": "city",
+        "from_responsible": "Mudanjiang DRC",
+        "reason": "Connection point not settled",
+        "actor": "Department of commerce",
+        "until": "4 Dec 2026 17:00",
+        "resume_on": "1 Dec 2026 08:30",
+        "recipient_name": "Power company",
+        "cc": "Province office",
+        "now": "17 Nov 2026 08:30",
+    },
+}
+SAME = {
+    "number": "WT26-0007",
+    "severity": "urgent",
+    "status": "processing",
+    "link": "https://escalation.example/issues/WT26-0007",
+    "actor_role": "coordinator",
+    "request_kind": "extension",
+    "decision": "approved",
+    "overdue_days": "1",
+    "letter_number": "18",
+    "card": "yellow",
+    "recipient_role": "responsible",
+    "provisional": "",
+}
+
+
+def facts(language: str = "zh_CN", **changes: str) -> dict[str, str]:
+    return {**SAMPLE[language], **SAME, **changes}
+
+
+EACH = [(kind, language) for language in LANGUAGES for kind in KINDS]
+
+
+def test_the_sample_knows_every_fact():
+    assert set(facts()) == set(facts("en")) == set(FACTS)
+
+
+@pytest.mark.parametrize(("kind", "language"), EACH)
+def test_how_it_reads(kind, language):
+    rendered = BUILT_IN.render(kind, language, facts(language))
+    path = SNAPSHOTS / language / f"{kind}.txt"
+    reads = f"{rendered.subject}\n\n{rendered.text}\n"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(reads, encoding="utf-8")
+    assert reads == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_snapshot_is_left_over(language):
+    assert {path.stem for path in (SNAPSHOTS / language).iterdir()} == set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "language"), EACH)
+def test_number_and_title_stand_in_the_subject(kind, language):
+    rendered = BUILT_IN.render(kind, language, facts(language))
+    assert "WT26-0007" in rendered.subject
+    assert facts(language)["title"] in rendered.subject
+    assert rendered.subject.startswith("【" if language == "zh_CN" else "[")
+
+
+@pytest.mark.parametrize(("kind", "language"), EACH)
+def test_both_parts_say_the_same(kind, language):
+    rendered = BUILT_IN.render(kind, language, facts(language))
+    shown = re.sub(r"<(title|style).*?</\1>|<[^>]+>", " ", rendered.html, flags=re.DOTALL)
+    for name, value in facts(language).items():
+        if name in ("link", "recipient_name") or (value in rendered.text and len(value) > 3):
+            where = rendered.html if name == "link" else shown
+            assert (value in where) == (value in rendered.text), name
+
+
+@pytest.mark.parametrize(("kind", "language"), EACH)
+def test_nothing_is_fetched_from_elsewhere(kind, language):
+    html = BUILT_IN.render(kind, language, facts(language)).html
+    assert not re.search(r"(?i)<(img|script|link|iframe|object|video)|@import|url\(|src=", html)
+    assert set(re.findall(r'(?:href|action)="([^"]*)"', html)) == {SAME["link"]}
+
+
+@pytest.mark.parametrize(("kind", "language"), EACH)
+@pytest.mark.parametrize("role", ["responsible", "former", "coordinator", "superior", "reporter", "liaison", "administrator"])
+def test_no_fact_is_needed(kind, language, role):
+    rendered = BUILT_IN.render(kind, language, dict.fromkeys(FACTS, "") | {"recipient_role": role, "number": "WT26-0001"})
+    assert "WT26-0001" in rendered.subject
+    assert "{{" not in rendered.text
+    assert not re.search(r"(?m)^[^\n]{1,6}[:：]$", rendered.text.split("\n\n", 1)[1].split("--")[0])
+
+
+@pytest.mark.parametrize(("kind", "language"), EACH)
+def test_the_footer_keeps_secrets_out(kind, language):
+    text = BUILT_IN.render(kind, language, facts(language)).text
+    assert ("非涉密" if language == "zh_CN" else "Nothing classified") in text
+    assert facts(language)["cc"] in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_chinese_punctuation_is_chinese(kind):
+    rendered = BUILT_IN.render(kind, "zh_CN", facts())
+    wrong = re.findall(r"[\u4e00-\u9fff][,;()?!]", rendered.subject + rendered.text)
+    assert not wrong
+
+
+def test_the_old_party_is_told_that_it_stays():
+    assert "提级不卸责" in BUILT_IN.render("escalated_from", "zh_CN", facts()).text
+    assert "stays on as a cooperating organ" in BUILT_IN.render("escalated_from", "en", facts("en")).text
+
+
+def test_at_the_last_stage_it_says_what_comes_instead():
+    text = BUILT_IN.render("escalation_notice", "zh_CN", facts(next_stage="", next_responsible="")).text
+    assert "督办函" in text
+    assert "自动提级至" not in text
+
+
+def test_a_provisional_deadline_says_so():
+    assert "（暂定）" in BUILT_IN.render("dispatch_notice", "zh_CN", facts(provisional="1")).text
+
+
+def test_a_code_without_a_word_is_shown_or_called_something():
+    assert "frozen" in BUILT_IN.render("receipt", "zh_CN", facts(status="frozen")).text
+    assert "【事项批复】" in BUILT_IN.render("request_decided", "zh_CN", facts(request_kind="x")).subject
+
+
+def test_an_unknown_language_reads_chinese():
+    assert BUILT_IN.render("closed", "fr", facts()) == BUILT_IN.render("closed", "zh_CN", facts())
+
+
+def test_there_is_no_other_kind():
+    with pytest.raises(BadTemplate, match="no kind of mail called summons"):
+        BUILT_IN.render("summons", "zh_CN", facts())
+
+
+@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "{{ 7*7 }}", "{% for x in y %}", "&amp;"])
+def test_a_fact_is_text(evil):
+    rendered = BUILT_IN.render("closed", "zh_CN", facts(title=evil, description=evil, reason=evil))
+    assert evil in rendered.subject
+    assert evil in rendered.text
+    assert "<script" not in rendered.html
+    assert "<img" not in rendered.html
+
+
+def test_a_fact_is_never_a_paragraph_nor_unseen():
+    evil = "a\n\n!b\n|c: d\x00\u202e\u200be"
+    rendered = BUILT_IN.render("closed", "zh_CN", facts(title=evil, description=evil, reason=evil))
+    assert rendered.subject.count("a !b |c: d e") == 1
+    for part in (rendered.subject, rendered.text, rendered.html):
+        assert not {c for c in part if unicodedata.category(c) in ("Cc", "Cf")} - {"\n"}
+
+
+def test_a_link_is_shown_as_it_is():
+    html = BUILT_IN.render("closed", "en", facts("en")).html
+    assert f'<a href="{SAME["link"]}"' in html
+
+
+def test_a_template_in_short():
+    blocks = parsed("one\ntwo\n\n|a: 1\n|b:\n\n!look\n\n|only: \n\n   \n")
+    assert [block.kind for block in blocks] == ["text", "table", "notice"]
+    assert blocks[0].text == "one\ntwo"
+    assert blocks[1].rows == (("a", "1"),)
+    assert blocks[2].text == "look"
+
+
+# The office's own templates.
+
+
+def own(folder: Path, text: str, name: str = "closed") -> Renderer:
+    (folder / "en").mkdir(exist_ok=True)
+    (folder / "en" / f"{name}.j2").write_text(text, encoding="utf-8")
+    return Renderer(folder)
+
+
+def test_an_office_has_its_own_words(tmp_path):
+    renderer = own(tmp_path, "Done: {{ number }}\n\n{% if reason %}Because {{ reason|upper }}.{% endif %}\n\n{% include 'en/issue.j2' %}")
+    rendered = renderer.render("closed", "en", facts("en"))
+    assert rendered.subject == "Done: WT26-0007"
+    assert "Because CONNECTION POINT NOT SETTLED." in rendered.text
+    assert "Lead organ: Power company" in rendered.text
+    assert rendered.problem == ""
+    assert renderer.render("rework", "en", facts("en")) == BUILT_IN.render("rework", "en", facts("en"))
+
+
+BROKEN = {
+    "syntax": "{% if %}",
+    "a name that is none": "Closed {{ nmber }}",
+    "no subject": "   \n\ntext",
+    "endless": "x {% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "huge by *": "{{ 'a' * 1000000000 }}",
+    "huge by **": "{{ 9 ** 999999999 }}",
+    "huge by %": "{{ '%01000000000d' % 1 }}",
+    "huge by a filter": "{{ 'a'|center(1000000000) }}",
+    "huge by format": "{{ '%01000000000d'|format(1) }}",
+    "huge by a method": "{{ 'a'.ljust(1000000000) }}",
+    "doubling": "{% set a = number %}" + "{% set a = a ~ a %}" * 40 + "{{ a }}",
+    "escape": "{{ number.__class__.__mro__ }}",
+    "escape by a subscript": "{{ number['__class__'] }}",
+    "escape by attr": "{{ number|attr('__class__') }}",
+    "macro": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "another file": "{% include '../../secret.txt' %}",
+    "itself": "x {% include 'en/closed.j2' %}",
+    "deep": "{{ " + "(" * 5000 + "number" + ")" * 5000 + " }}",
+    "long": "x" * 200_001,
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_what_is_broken_or_hostile_gives_way_to_the_built_in_text(tmp_path, what):
+    (tmp_path / "secret.txt").write_text("secret")
+    renderer = own(tmp_path, BROKEN[what])
+    for _ in range(2):
+        rendered = renderer.render("closed", "en", facts("en"))
+        usual = BUILT_IN.render("closed", "en", facts("en"))
+        assert (rendered.subject, rendered.text, rendered.html) == (usual.subject, usual.text, usual.html)
+        assert rendered.problem.startswith("template en/closed.j2: ")
+    assert renderer.render("closed", "zh_CN", facts()).problem == ""
+
+
+def test_a_shared_piece_cannot_build_a_tower(tmp_path):
+    own(tmp_path, "{% include 'en/next.j2' %}", "issue")
+    rendered = own(tmp_path, "{% include 'en/issue.j2' %}", "next").render("closed", "en", facts("en"))
+    assert "Include is not allowed" in rendered.problem
+
+
+def test_without_any_template_the_facts_still_go_out():
+    rendered = plainly("summons", "zh_CN", {"number": "WT26-0007", "title": "<b>x</b>", "due": ""}, "why")
+    assert rendered.subject == "【通知】 WT26-0007 <b>x</b>"
+    assert "number: WT26-0007" in rendered.text
+    assert "&lt;b&gt;" in rendered.html
+    assert rendered.problem == "why"
