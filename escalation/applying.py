@@ -102,6 +102,8 @@ def gather(batch: Batch, world: World, step: Step, outgoing: Outgoing | None, la
     """Adds the rows of one decision to a batch; answers the issue as it will be."""
     loaded, decision, at, actor = step
     before = loaded.snapshot.facts
+    if before.changed_at is not None and at < before.changed_at:
+        at = before.changed_at
     changed = _numbered(decision.requests, before.id, last_request)
     after = _after(before, loaded.snapshot.requests, decision, changed, at, actor, batch)
     batch.issues.append((before.id, before.version, *_changing(after)))
@@ -136,6 +138,7 @@ def _after(
     head = journal.chained(before.head, body)
     values[_INDEX["version"]] = before.version + 1
     values[_INDEX["head"]] = head
+    values[_INDEX["changed_at"]] = at
     pending = requests if not changed else _still_pending(requests, changed)
     values[_INDEX["wake_at"]] = wake_at(Facts._make(values), pending)
     source = f"{before.stage}.{before.status}" if before.version else ""

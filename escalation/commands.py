@@ -22,7 +22,7 @@ from workflows.definition import SEVERITIES
 from workflows.facts import Act, Facts, Refusal, Snapshot
 from workflows.hats import actor, hats
 from workflows.parties import Competence, Party, Project, Route
-from workflows.rules import BLANK, Rules
+from workflows.rules import Rules
 
 #: What an issue is described by, beside the facts; every one has a default.
 DESCRIBED = {
@@ -133,7 +133,8 @@ def raise_many(session: Session, world: World, wanted: Sequence[Raise], now: dat
         number = each.number
         if not number:
             number, following = f"{prefix}-{following:04d}", following + 1
-        first = _first_facts(rules, route, each, reporter, first_id + offset, number, now)
+        told = {"severity": each.severity, "organ": each.organ, "reporter_id": reporter.id}
+        first = moves.newborn(rules, route, entry_stage(route), now, id=first_id + offset, number=number, **told)
         attributes = DESCRIBED | dict(each.described) | {"title": each.title}
         steps = [(now, moves.raised(first))]
         if rules.workflow.intake.auto_dispatch and not route.post(first.stage).vacancy:
@@ -154,40 +155,6 @@ def _checked(world: World, rules: Rules, wanted: Raise) -> tuple[Party, Route]:
     if not wanted.title.strip():
         raise UsageError("an issue needs a title", "say in one line what is stuck")
     return reporter, world.route(rules.workflow.id, competence.category, project.id, wanted.organ)
-
-
-def _first_facts(rules: Rules, route: Route, wanted: Raise, reporter: Party, issue_id: int, number: str, now: datetime) -> Facts:
-    stage = entry_stage(route)
-    coordinator = route.post(stage).coordinator_id
-    intake = rules.deadline(now, rules.workflow.intake.limit)
-    values: dict[str, Any] = dict.fromkeys(Facts._fields) | BLANK
-    values |= {
-        "id": issue_id,
-        "number": number,
-        "version": 0,
-        "head": b"",
-        "workflow": rules.workflow.id,
-        "project_id": route.project.id,
-        "category": route.competence.category,
-        "severity": wanted.severity,
-        "organ": wanted.organ,
-        "reporter_id": reporter.id,
-        "raised_at": now,
-        "stage": stage,
-        "status": "pending_intake",
-        "responsible_id": coordinator,
-        "lead_id": coordinator,
-        "assignment_no": 1,
-        "clock_span": "",
-        "due_at": intake.at,
-        "due_provisional": intake.provisional,
-        "returns_to": "",
-        "extensions": 0,
-        "yellow_cards": 0,
-        "escalations": 0,
-        "reopened": 0,
-    }
-    return Facts(**values)
 
 
 def entry_stage(route: Route) -> str:

@@ -10,7 +10,7 @@ import orjson
 from workflows.facts import Decision, Facts, Request
 
 #: What an issue begins with is in its first entry; what the store adds to it is not.
-NOT_TOLD = ("id", "version", "head", "wake_at")
+NOT_TOLD = ("id", "version", "head", "changed_at", "wake_at")
 
 
 def body(before: Facts, to_state: str, decision: Decision, requests: Iterable[Request], at: datetime, actor: str) -> bytes:

@@ -171,6 +171,7 @@ class Issue(SQLModel, table=True):
     delegate_until: date | None = None
     urged_at: datetime | None = moment()
     closed_at: datetime | None = moment()
+    changed_at: datetime | None = moment()
     #: The next moment at which something must happen to it by itself: the whole queue of the scheduler.
     wake_at: datetime | None = moment()
 

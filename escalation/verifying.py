@@ -131,6 +131,8 @@ def _journal_of(facts: Facts, entries: list[Any], told: set[int]) -> Iterator[Br
         imported = body.get("detail", {}).get("imported")
         if entry.action in TELLING and not imported and expected not in told:
             yield Broken(number, "mail", f"entry {expected} ({entry.action}) told nobody")
+    if entries and entries[-1].at != facts.changed_at:
+        yield Broken(number, "journal", "the row is not as of the newest entry")
     if entries and head != facts.head:
         yield Broken(number, "chain", "the row does not carry the newest entry's hash")
     replayed, row = journal.replay(bodies), journal.as_json(facts)

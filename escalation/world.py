@@ -3,6 +3,7 @@
 It changes seldom, so it is read once and kept until a stamp in the database says that it has changed.
 """
 
+from collections import Counter
 from datetime import date, time
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -10,7 +11,8 @@ from typing import Any, TypeVar
 from sqlalchemy import update
 from sqlmodel import Session, select
 
-from escalation.models import Authority, CalendarDay, Counter, PartyRow, ProjectRow, WorkflowRow
+from escalation.models import Authority, CalendarDay, PartyRow, ProjectRow, WorkflowRow
+from escalation.models import Counter as CounterRow
 from workflows.calendar import WorkCalendar
 from workflows.loading import loads
 from workflows.machine import LifeCycle
@@ -18,6 +20,8 @@ from workflows.parties import Competence, Directory, Party, Project, Route
 from workflows.rules import Rules
 
 STAMP = "world"
+#: A notice names thirteen statutory days off or more; fewer days are corrections, and the year remains a guess.
+WHOLE_NOTICE = 11
 REMEMBERED = 50_000
 T = TypeVar("T")
 
@@ -98,7 +102,8 @@ def _life(source: str) -> LifeCycle:
 def _calendar(zone: str, opens: str, closes: str, overrides: tuple[tuple[date, bool], ...]) -> WorkCalendar:
     if opens == closes:
         return WorkCalendar.round_the_clock(zone)
-    years = {day.year for day, _ in overrides}
+    entered = Counter(day.year for day, _ in overrides)
+    years = [year for year, days in entered.items() if days >= WHOLE_NOTICE]
     return WorkCalendar.published(
         zone,
         dict(overrides),
@@ -117,7 +122,7 @@ class WorldReader:
 
     def read(self, session: Session) -> World:
         """The world as this transaction sees it."""
-        stamp = session.connection().execute(select(Counter.last).where(Counter.prefix == STAMP)).scalar() or 0
+        stamp = session.connection().execute(select(CounterRow.last).where(CounterRow.prefix == STAMP)).scalar() or 0
         if self._known is None or self._known.stamp != stamp:
             self._known = self._load(session, stamp)
         return self._known
@@ -140,9 +145,9 @@ class WorldReader:
 
 def touch(session: Session) -> None:
     """Says to every process that the world has changed. Call it in the transaction that changes it."""
-    changed = session.connection().execute(update(Counter).where(Counter.prefix == STAMP).values(last=Counter.last + 1))  # type: ignore[arg-type]
+    changed = session.connection().execute(update(CounterRow).where(CounterRow.prefix == STAMP).values(last=CounterRow.last + 1))  # type: ignore[arg-type]
     if changed.rowcount == 0:
-        session.add(Counter(prefix=STAMP, last=1))
+        session.add(CounterRow(prefix=STAMP, last=1))
         session.flush()
 
 

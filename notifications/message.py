@@ -110,7 +110,9 @@ def check_address(text: str, *, smtputf8: bool = False) -> str:
     The part before the @ must be ASCII unless `smtputf8` says that the server takes more. Raises BadAddress with a sentence.
     """
     try:
-        found = validate_email(text.strip(), check_deliverability=False, test_environment=True, globally_deliverable=False)
+        found = validate_email(
+            text.strip(), check_deliverability=False, test_environment=True, globally_deliverable=False, strict=True
+        )
     except EmailNotValidError as error:
         raise BadAddress(f"{text!r} is no mail address: {error}") from error
     if found.ascii_email is not None:

@@ -108,7 +108,9 @@ def enqueue(session: Session, drafts: Iterable[Draft], now: datetime, domain: st
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     added = 0
     for row in rows:
-        added += connection.execute(insert(OUTBOX).values(row).on_conflict_do_nothing(index_elements=["key"])).rowcount
+        # counted by what comes back: drivers do not agree on the row count of an insert
+        new = insert(OUTBOX).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(OUTBOX.c.id)
+        added += connection.execute(new).first() is not None
     return added
 
 

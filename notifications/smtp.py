@@ -6,6 +6,7 @@ per reply, so a mail as a whole has one of its own.
 """
 
 import asyncio
+import re
 import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,6 +20,8 @@ from notifications.message import GiveUp, Hold, Message, Outcome, Sent, TryAgain
 #: After so many failures of the server itself, one after the other, the rest of the batch is not tried.
 BROKEN_AFTER = 3
 
+#: One address; the library would take the first of whatever it is given.
+_ENVELOPE = re.compile(r"[^\s<>,;]+@[^\s<>,;]+")
 #: How far a conversation has come.
 Phase = Literal["CONNECT", "LOGIN", "MAIL", "RCPT", "DATA"]
 
@@ -137,8 +140,8 @@ class _Connection:
         options = [f"size={len(content)}"] if client.supports_extension("size") else []
         await client.mail(message.sender, options=options, timeout=soon)
         self._phase = "RCPT"
-        if not message.recipient.strip("<> "):
-            return GiveUp("there is no recipient")
+        if not _ENVELOPE.fullmatch(message.recipient):
+            return GiveUp(f"{message.recipient!r} is not one address")
         await client.rcpt(message.recipient, timeout=soon)
         self._phase = "DATA"
         code, said = await client.data(content, timeout=self.settings.data_timeout)

@@ -75,6 +75,8 @@ class Facts(NamedTuple):
     delegate_until: date | None
     urged_at: datetime | None
     closed_at: datetime | None
+    #: When the newest entry was written; a clock that is set back never makes the journal go backwards.
+    changed_at: datetime | None
     wake_at: datetime | None
 
     @property

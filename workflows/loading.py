@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from hashlib import sha256
@@ -18,6 +19,7 @@ from workflows.definition import SEVERITIES, Workflow
 
 #: The way to a value: `("stages", 1, "resolve", "major")`.
 Way = tuple[str | int, ...]
+KEY = r"[a-z][a-z0-9_]*"
 #: How people write the units, and what the definition calls them.
 UNIT_WORDS = {
     **dict.fromkeys(("wd", "day", "days", "d", "workday", "workdays", "天", "工作日", "个工作日"), "wd"),
@@ -74,7 +76,6 @@ def load(path: Path) -> Workflow:
 def loads(text: str, place: str) -> Workflow:
     """The definition in a text; `place` names it in what is said. Raises BadDefinition with every mistake."""
     values = _parsed(text, place)
-    where = _Where(text, place)
     found: list[tuple[Way, str, str]] = []
     workflow = None
     try:
@@ -83,6 +84,7 @@ def loads(text: str, place: str) -> Workflow:
         found += [_in_words(each) for each in error.errors(include_url=False)]
     found += [*_missing_severities(values), *_doubles(values), *_unknown_stages(values)]
     if workflow is None or found:
+        where = _Where(text, place)
         ordered = sorted(dict.fromkeys(found), key=lambda each: (where.line(each[0]) or 10**9, str(each)))
         raise BadDefinition(Problem(where.said(way), message, mend) for way, message, mend in ordered)
     return workflow
@@ -129,13 +131,13 @@ def _parsed(text: str, place: str) -> dict[str, Any]:
         raise BadDefinition([Problem(place, "it is nested too deep", "a definition needs three levels")]) from error
     except ValueError as error:
         said = str(error)
+        if not isinstance(error, tomllib.TOMLDecodeError):
+            said = "a number has too many digits"
         at = re.search(r" \(at line (\d+), column (\d+)\)$", said)
         where = f"{place} line {at[1]} column {at[2]}" if at else place
         message = said[: at.start()] if at else said
-        problem = Problem(
-            where, f"it is not TOML: {message[:1].lower()}{message[1:]}", 'mend that line; keys are written key = "city"'
-        )
-        raise BadDefinition([problem]) from error
+        message = f"it is not TOML: {message[:1].lower()}{message[1:]}"
+        raise BadDefinition([Problem(where, message, 'mend it; a key is written key = "city"')]) from error
 
 
 # What pydantic found, in our words.
@@ -270,7 +272,10 @@ def _doubles(values: Mapping[str, Any]) -> Iterator[tuple[Way, str, str]]:
 
 
 def _unknown_stages(values: Mapping[str, Any]) -> Iterator[tuple[Way, str, str]]:
-    known = [key for _, stage in _tables(values, "stages") if isinstance(key := stage.get("key"), str)]
+    keys = [stage.get("key") for _, stage in _tables(values, "stages")]
+    known = [key for key in keys if isinstance(key, str) and re.fullmatch(KEY, key)]
+    if not known or len(known) < len(keys):
+        return  # a stage without a good key is a mistake of its own, and not one of every category that names it
     named: list[tuple[Way, Any]] = [(("stages", number, "next"), row.get("next")) for number, row in _tables(values, "stages")]
     for number, row in _tables(values, "categories"):
         named.append((("categories", number, "entry"), row.get("entry")))
@@ -278,7 +283,7 @@ def _unknown_stages(values: Mapping[str, Any]) -> Iterator[tuple[Way, str, str]]
         named += [(("categories", number, "organs", key), key) for key in organs] if isinstance(organs, dict) else []
     for way, name in named:
         if isinstance(name, str) and name not in known:
-            yield way, f"there is no stage {_shown(name)}", did_you_mean(name, known) if known else "name the stages first"
+            yield way, f"there is no stage {_shown(name)}", did_you_mean(name, known)
 
 
 # Where a key stands in the text.
@@ -301,7 +306,8 @@ class _Where:
         self._tokens.append(("", 0))
         self._at = 0
         self._count: Counter[Way] = Counter()
-        self._read()
+        with suppress(RecursionError):
+            self._read()
 
     def line(self, way: Way) -> int:
         """The line of a key; of the table it belongs in when it is not there; 0 for the whole text."""
@@ -360,9 +366,9 @@ class _Where:
 
     def _keys(self, end: str) -> list[str]:
         keys = []
-        while (token := self._take()) != end:
-            if token != ".":
-                keys.append(next(iter(tomllib.loads(f"{token}=0"))))
+        while (part := self._take()) != end:
+            if part != ".":
+                keys.append(next(iter(tomllib.loads(f"{part}=0"))))
         return keys
 
     def _value(self, way: Way) -> None:

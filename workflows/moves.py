@@ -7,8 +7,40 @@ from typing import Any
 from workflows.deadlines import Duration, working_days_left
 from workflows.decision import go_up, lapsed
 from workflows.facts import Act, Card, Decision, Event, Facts, Refusal, Snapshot
-from workflows.parties import Party, Post
+from workflows.parties import Party, Post, Route
 from workflows.rules import BLANK, Rules
+
+
+def newborn(rules: Rules, route: Route, stage: str, raised_at: datetime, **told: Any) -> Facts:
+    """The facts of an issue that has just been raised: at its entry stage, with the coordinator, on the intake clock.
+
+    `told`: id, number, severity, organ and reporter_id. Raises NobodyAnswers.
+    """
+    coordinator = route.post(stage).coordinator_id
+    intake = rules.deadline(raised_at, rules.workflow.intake.limit)
+    values: dict[str, Any] = dict.fromkeys(Facts._fields) | BLANK
+    values |= {
+        "version": 0,
+        "head": b"",
+        "workflow": rules.workflow.id,
+        "project_id": route.project.id,
+        "category": route.competence.category,
+        "raised_at": raised_at,
+        "stage": stage,
+        "status": "pending_intake",
+        "responsible_id": coordinator,
+        "lead_id": coordinator,
+        "assignment_no": 1,
+        "clock_span": "",
+        "due_at": intake.at,
+        "due_provisional": intake.provisional,
+        "returns_to": "",
+        "extensions": 0,
+        "yellow_cards": 0,
+        "escalations": 0,
+        "reopened": 0,
+    }
+    return Facts(**values | told)
 
 
 def raised(facts: Facts) -> Decision:

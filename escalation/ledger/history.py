@@ -18,6 +18,7 @@ from workflows.deadlines import Duration
 from workflows.definition import Workflow
 from workflows.facts import Decision, Facts
 from workflows.machine import NoSuchMove
+from workflows.moves import newborn
 from workflows.parties import Directory, Party, Post, Route
 from workflows.rules import BLANK, Rules
 
@@ -117,39 +118,15 @@ class _Teller:
         return History(first, tuple(self.steps))
 
     def _first(self, issue_id: int) -> Facts:
-        line, rules = self.line, self.rules
-        stage = self._entry()
-        coordinator = self.route.post(stage).coordinator_id
-        raised = min(self.times.raised, self.as_of)
-        intake = rules.deadline(raised, rules.workflow.intake.limit)
-        values: dict[str, Any] = dict.fromkeys(Facts._fields) | BLANK
-        values |= {
+        line = self.line
+        told = {
             "id": issue_id,
             "number": line.issue_code,
-            "version": 0,
-            "head": b"",
-            "workflow": rules.workflow.id,
-            "project_id": self.route.project.id,
-            "category": self.route.competence.category,
             "severity": line.severity,
             "organ": organ_named(line, self.route),
             "reporter_id": people.reporter(line.reporter_role, self.route).id,
-            "raised_at": raised,
-            "stage": stage,
-            "status": "pending_intake",
-            "responsible_id": coordinator,
-            "lead_id": coordinator,
-            "assignment_no": 1,
-            "clock_span": "",
-            "due_at": intake.at,
-            "due_provisional": intake.provisional,
-            "returns_to": "",
-            "extensions": 0,
-            "yellow_cards": 0,
-            "escalations": 0,
-            "reopened": 0,
         }
-        return Facts(**values)
+        return newborn(self.rules, self.route, self._entry(), min(self.times.raised, self.as_of), **told)
 
     def _entry(self) -> str:
         """Where it entered: above the stages that were skipped."""

@@ -11,6 +11,7 @@ context.configure(
     target_metadata=SQLModel.metadata,
     transactional_ddl=False,
     render_as_batch=True,
+    # set only when a revision is written, to name our own column type
     render_item=context.config.attributes.get("render_item"),
 )
 context.run_migrations()
