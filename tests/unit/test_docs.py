@@ -1,0 +1,55 @@
+"""The documents say what the program does."""
+
+import tomllib
+from pathlib import Path
+
+import typer
+
+from escalation.cli import app
+from escalation.config import Settings
+from workflows.diagram import svg
+from workflows.lifepage import page
+from workflows.loading import built_in
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_life_cycle_page_and_the_picture_are_those_of_the_definition() -> None:
+    assert (ROOT / "docs" / "life-cycle.md").read_text(encoding="utf-8") == page(built_in())
+    assert (ROOT / "docs" / "ladder.svg").read_text(encoding="utf-8") == svg(built_in())
+
+
+def commands(group: typer.core.TyperGroup, prefix: str = "") -> dict[str, str]:
+    found = {}
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            found |= commands(command, f"{prefix}{name} ")
+        else:
+            found[prefix + name] = command.help or ""
+    return found
+
+
+def test_every_command_has_an_example_and_a_section() -> None:
+    told = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    found = commands(typer.main.get_command(app))  # type: ignore[arg-type]
+
+    assert len(found) >= 18
+    for name, text in found.items():
+        assert f"Example: escalation {name}" in text, name
+        assert f"escalation {name}" in told, name
+
+
+def test_the_configuration_names_every_key_and_no_other() -> None:
+    text = (ROOT / "config.toml").read_text(encoding="utf-8")
+    values = tomllib.loads(text)
+    expected = {}
+    for name, field in Settings.model_fields.items():
+        if name == "root":
+            continue
+        inner = getattr(field.annotation, "model_fields", None)
+        expected[name] = {each.alias or key for key, each in inner.items()} if inner else None
+    expected["smtp"].discard("password")  # a secret: from the environment only
+
+    assert {name: set(value) if isinstance(value, dict) else None for name, value in values.items()} == expected
+    assert (ROOT / "escalation" / "config.toml").read_text(encoding="utf-8") == text
+    assert Settings.model_validate(values) == Settings()
