@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from escalation import applying, queries
 from escalation.applying import Birth, Outgoing, Step
+from escalation.clock import utc
 from escalation.errors import NotFound, Refused, UsageError
 from escalation.queries import ISSUE
 from escalation.world import World
@@ -122,7 +123,7 @@ def raise_issue(session: Session, world: World, wanted: Raise, now: datetime, ou
 
 def raise_many(session: Session, world: World, wanted: Sequence[Raise], now: datetime, outgoing: Outgoing | None) -> list[Raised]:
     """Several new issues at once, with consecutive numbers."""
-    rules = world.rules()
+    now, rules = utc(now), world.rules()
     drafted = [_checked(world, rules, each) for each in wanted]
     first_id = applying.next_numbers(session, "issue", len(wanted))
     prefix = f"WT{world.calendar.local_day(now):%y}"
@@ -170,9 +171,9 @@ def _dispatched(rules: Rules, route: Route, first: Facts, wanted: Raise, now: da
     assert not isinstance(decision, Refusal)
     if wanted.due_at is None:
         return decision
-    given = moves.given_deadline(first, rules, now, wanted.due_at)
-    changes = {**decision.changes, **given, "hold_until": None}
-    changes["ack_due_at"] = min(changes["ack_due_at"], wanted.due_at)
+    due_at = utc(wanted.due_at)
+    changes = {**decision.changes, **moves.given_deadline(first, rules, now, due_at)}
+    changes["ack_due_at"] = min(changes["ack_due_at"], due_at)
     return replace(decision, changes=changes)
 
 
@@ -198,6 +199,7 @@ def act(session: Session, world: World, wanted: Do, now: datetime, outgoing: Out
 
 def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime, outgoing: Outgoing | None) -> list[Facts]:
     """The same for different issues at once: all or none. Raises as `act` does, for the first that is refused."""
+    now = utc(now)
     numbers = [each.number for each in wanted]
     targets = [each.into for each in wanted if each.into]
     loaded = queries.load(session.connection(), world, numbers, now)
@@ -241,6 +243,7 @@ def actions_for(session: Session, world: World, number: str, party: str, now: da
 
 def recount_deadlines(session: Session, world: World, now: datetime, outgoing: Outgoing | None) -> int:
     """Counts every running deadline again after the calendar changed; answers how many entries were written."""
+    now = utc(now)
     open_now = select(ISSUE.c.number).where(ISSUE.c.status.in_(("pending_ack", "processing")), ISSUE.c.due_at > now)
     numbers = list(session.connection().execute(open_now).scalars())
     done = 0

@@ -1,36 +1,32 @@
 """The schema's versions: alembic, driven from inside, one transaction an upgrade."""
 
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import inspect, text
 
 from escalation.database import Store, translated
 from escalation.errors import DatabaseTrouble
 
 
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+def revisions() -> list[str]:
+    """Every revision that this program knows, oldest first; they are numbered, `0001_the_first_tables.py`."""
+    versions = files("escalation") / "migrations" / "versions"
+    return sorted(each.name.partition("_")[0] for each in versions.iterdir() if each.name[0].isdigit())
 
 
 def newest() -> str:
     """The revision that this program works with."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return revisions()[-1]
 
 
 def current(store: Store) -> str | None:
     """The revision that the store is at; None where there are no tables yet. Raises DatabaseTrouble."""
     with translated(store), store.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return found
 
 
 def upgrade(store: Store) -> str:
@@ -38,19 +34,25 @@ def upgrade(store: Store) -> str:
 
     Raises DatabaseTrouble when the store is newer than this program.
     """
+    # alembic takes longer to import than most commands to run, and only this one needs it
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     refuse_newer(store)
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with translated(store), store.engine.begin() as connection:
         if not store.is_sqlite:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7267521)")
-        command.upgrade(_config(connection), "head")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
     return newest()
 
 
 def refuse_newer(store: Store) -> None:
     """Raises DatabaseTrouble when the store's schema is one that this program does not know."""
     at = current(store)
-    known: list[Any] = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
-    if at is not None and at not in known:
+    if at is not None and at not in revisions():
         raise DatabaseTrouble(f"the database has schema {at}, which this version does not know", "use the newer program")
 
 

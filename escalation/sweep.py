@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from escalation import queries
 from escalation.applying import SYSTEM, Batch, Outgoing, Step, gather
+from escalation.clock import utc
 from escalation.database import Store
 from escalation.errors import Conflict
 from escalation.models import SetAside
@@ -79,7 +80,7 @@ class Sweeper:
 
     def sweep_once(self, now: datetime, *, limit: int | None = None, dry_run: bool = False) -> Swept:
         """Decides about every issue with `wake_at <= now` until nothing is due; one step an issue and transaction."""
-        swept = Swept()
+        now, swept = utc(now), Swept()
         for _ in range(ROUNDS):
             if limit is not None and swept.examined >= limit:
                 break

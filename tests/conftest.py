@@ -65,12 +65,13 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    # a short path: a Unix socket's may have 107 characters
-    folder = tmp_path_factory.mktemp("pg")
+def postgres() -> Iterator[Postgres]:
+    # not pytest's own folder: a Unix socket's path may have 107 characters, and another run may clear that one away
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
     server = Postgres(folder)
     yield server
     server.server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

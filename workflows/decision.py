@@ -159,6 +159,7 @@ def _acknowledge_for_them(snapshot: Snapshot, rules: Rules, now: datetime) -> De
     changes = {
         "status": rules.state(facts, "auto_acknowledge").status,
         "acknowledged_at": now,
+        "auto_acknowledged": True,
         "ack_due_at": None,
         "report_due_at": rules.report_due_at(facts.severity, now),
     }

@@ -35,7 +35,7 @@ def _worn_by(party: Party, snapshot: Snapshot, today: date) -> set[str]:
         worn.add("superior")
     if party.role in ("province_office", "inspection_office"):
         worn.add(party.role)
-    if party.role in ("sponsor_liaison", "sponsor_leader"):
+    if _speaks_for_the_sponsor(party, route):
         worn.add("liaison")
     if any(request.target_id == party.id for request in snapshot.requests):
         worn.add("target")
@@ -52,6 +52,17 @@ def _handles(party: Party, snapshot: Snapshot, today: date) -> bool:
         return facts.delegate_until is None or today <= facts.delegate_until
     lead = snapshot.route.directory.by_id[facts.lead_id]
     return party.role == lead.role == "responsible_party" and party.organ == lead.organ
+
+
+def _speaks_for_the_sponsor(party: Party, route: Route) -> bool:
+    """The project's sponsoring leader or who reads that leader's mail; any liaison where the project has neither."""
+    if party.role not in ("sponsor_liaison", "sponsor_leader"):
+        return False
+    directory = route.directory
+    sponsor = directory.find(route.project.sponsor) or next(iter(directory.with_role("sponsor_leader")), None)
+    if sponsor is None or not sponsor.mail_goes_to:
+        return sponsor is None or party.id == sponsor.id or party.role == "sponsor_liaison"
+    return party.id == sponsor.id or party == directory.find(sponsor.mail_goes_to)
 
 
 def coordinates(party: Party, route: Route, stage_key: str) -> bool:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from escalation import config, migrating
 from escalation.app import App, to_json
-from escalation.clock import system_clock
+from escalation.clock import system_clock, utc
 from escalation.errors import UsageError
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="配置文件 configuration file", metavar="FILE")]
@@ -49,11 +49,11 @@ def moment(text: str, app: App) -> datetime:
     zone = ZoneInfo(app.settings.calendar.zone)
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return datetime.combine(date.fromisoformat(text), time(9), zone)
+            return utc(datetime.combine(date.fromisoformat(text), time(9), zone))
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is no moment", "write it as 2026-11-23T17:01 or 2026-11-23") from error
-    return found if found.tzinfo else found.replace(tzinfo=zone)
+    return utc(found if found.tzinfo else found.replace(tzinfo=zone))
 
 
 def day(text: str) -> date | None:

@@ -465,15 +465,15 @@ def test_a_cancelled_send_leaves_no_half_conversation():
     assert isinstance(asyncio.run(story()), Sent)
 
 
-@pytest.mark.parametrize("code", range(400, 600))
 @pytest.mark.parametrize("phase", ["CONNECT", "LOGIN", "MAIL", "RCPT", "DATA"])
-def test_every_code_has_its_place(code, phase):
-    outcome = by_code(code, "no", phase)
-    assert not isinstance(outcome, Sent)
-    if phase in ("CONNECT", "LOGIN", "MAIL") and code != 552:
-        assert not isinstance(outcome, GiveUp)  # nobody's mail is given up for what is said about us
-    if code < 500 and phase != "LOGIN":
-        assert isinstance(outcome, TryAgain)
+def test_every_code_has_its_place(phase):
+    for code in range(400, 600):
+        outcome = by_code(code, "no", phase)
+        assert not isinstance(outcome, Sent)
+        if phase in ("CONNECT", "LOGIN", "MAIL") and code != 552:
+            assert not isinstance(outcome, GiveUp), code  # nobody's mail is given up for what is said about us
+        if code < 500 and phase != "LOGIN":
+            assert isinstance(outcome, TryAgain), code
 
 
 # The folder.

@@ -234,6 +234,7 @@ def test_warnings_come_on_the_morning_before_or_hours_ahead_but_never_before_the
     assert warning(start, at("2026-09-02 17:00"), days(2), CALENDAR) is None
     assert warning(at("2026-09-01 08:00"), at("2026-09-02 17:00"), days(1), CALENDAR) == at("2026-09-01 08:30")
     assert warning(at("2026-09-01 08:30"), at("2026-09-02 17:00"), days(1), CALENDAR) is None, "not after the start"
+    assert warning(at("2026-09-03 08:00"), at("2026-09-05 08:00"), days(2), CALENDAR) == at("2026-09-03 08:30"), "a day off"
 
 
 def test_what_is_left_is_whole_working_days_one_at_least() -> None:
@@ -281,6 +282,7 @@ def test_hours_by_the_clock_skip_nothing() -> None:
 
     assert (told.counted_from, told.days_off, told.makeup_days) == (date(2026, 9, 4), (), ())
     assert counted_from(start, CALENDAR) == date(2026, 9, 7)
+    assert counted_from(at("2026-09-04 17:00"), CALENDAR) == date(2026, 9, 4)
 
 
 def test_a_deadline_is_a_moment_and_a_doubt() -> None:

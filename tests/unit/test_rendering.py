@@ -191,7 +191,9 @@ def test_there_is_no_other_kind():
         BUILT_IN.render("summons", "zh_CN", facts())
 
 
-@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "{{ 7*7 }}", "{% for x in y %}", "&amp;"])
+@pytest.mark.parametrize(
+    "evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "{{ 7*7 }}", "{% for x in y %}", "&amp;"]
+)
 def test_a_fact_is_text(evil):
     rendered = BUILT_IN.render("closed", "zh_CN", facts(title=evil, description=evil, reason=evil))
     assert evil in rendered.subject
@@ -231,7 +233,9 @@ def own(folder: Path, text: str, name: str = "closed") -> Renderer:
 
 
 def test_an_office_has_its_own_words(tmp_path):
-    renderer = own(tmp_path, "Done: {{ number }}\n\n{% if reason %}Because {{ reason|upper }}.{% endif %}\n\n{% include 'en/issue.j2' %}")
+    renderer = own(
+        tmp_path, "Done: {{ number }}\n\n{% if reason %}Because {{ reason|upper }}.{% endif %}\n\n{% include 'en/issue.j2' %}"
+    )
     rendered = renderer.render("closed", "en", facts("en"))
     assert rendered.subject == "Done: WT26-0007"
     assert "Because CONNECTION POINT NOT SETTLED." in rendered.text

@@ -1,0 +1,361 @@
+"""The command line, as programs and people hold on to it: keys, exit codes, one clear line for every trouble."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from escalation import cli
+from tests.conftest import DATABASES, _database
+
+NOW = "2026-11-23T09:00"
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Command:
+    """Runs `escalation …` in this process, as its entry point does, in a folder of its own."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capsys, self.monkeypatch = capsys, monkeypatch
+
+    def __call__(self, *words: str) -> Said:
+        self.monkeypatch.setattr(sys, "argv", ["escalation", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = self.capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+
+@pytest.fixture(params=DATABASES)
+def run(
+    request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Command]:
+    """An installation in an empty folder, once on each database."""
+    monkeypatch.chdir(tmp_path)
+    for url in _database(request, tmp_path, request.param):
+        monkeypatch.setenv("ESCALATION_DATABASE__URL", url)
+        yield Command(capsys, monkeypatch)
+
+
+@pytest.fixture
+def sample() -> Iterator[list[str]]:
+    with as_file(files("escalation") / "sample") as folder:
+        yield [str(folder / f"{name}.csv") for name in ("issues", "projects", "parties", "authority")]
+
+
+@pytest.fixture
+def office(run: Command, sample: list[str]) -> Command:
+    """The sample ledger as it lies there, imported."""
+    assert run("init", "--json").json["revision"] == "0001"
+    imported = run("import", *sample, "--at", NOW, "--json")
+    assert imported.code == 0
+    assert imported.json["created"] == {"party": 206, "authority": 17, "project": 12, "issue": 30}
+    return run
+
+
+def test_the_same_files_again_change_nothing(office: Command, sample: list[str]) -> None:
+    again = office("import", *sample, "--at", NOW, "--json").json
+
+    assert again["unchanged"] == {"party": 206, "authority": 17, "project": 12, "issue": 30}
+    assert sum(again["created"].values()) + sum(again["updated"].values()) == 0
+    assert again["rejected"] == []
+
+
+def test_an_issue_from_raising_to_closing(office: Command) -> None:
+    """Every command of the story has the keys of the contract."""
+    raised = office(
+        "raise", "--project", "HLJ26-001", "--category", "用电", "--severity", "urgent", "--title", "缺电",
+        "--as", "PT0001", "--at", NOW, "--json",
+    ).json  # fmt: skip
+    number = raised["number"]
+    assert (number, raised["stage"], raised["status"]) == ("WT26-0031", "city", "pending_intake")
+    assert raised["responsible"] == "哈尔滨市工信局协调员"
+    assert raised["due_at"] == "2026-11-24T17:00:00+08:00"
+    assert raised["why"]
+
+    shown = office("act", number, "dispatch", "--as", "PT0013", "--at", "2026-11-23T10:00", "--json").json
+    assert set(shown) >= {"issue", "assignments", "journal", "mails"}
+    lead = shown["issue"]["responsible"]
+    assert shown["issue"]["status"] == "pending_ack"
+    assert shown["issue"]["due_at"] == "2026-11-30T17:00:00+08:00"
+    assert {mail["kind"] for mail in shown["mails"]} >= {"intake_notice", "dispatch_notice"}
+
+    explained = office("explain", number, "--at", "2026-11-23T10:00", "--json").json
+    assert explained["because"]
+    assert set(explained["next"][0]) >= {"at", "what", "who"}
+
+    office("act", number, "acknowledge", "--as", lead, "--at", "2026-11-23T11:00")
+    office("act", number, "resolve", "--as", lead, "--reason", "已送电", "--at", "2026-11-24T11:00")
+    own = office("act", number, "close", "--as", "PT0013", "--at", "2026-11-24T15:00", "--json")
+    assert own.code == 3
+    assert own.json["error"] == "own_organ"
+    closed = office("act", number, "close", "--as", "PT0026", "--at", "2026-11-24T15:00", "--json").json
+    assert closed["issue"]["status"] == "closed"
+    assert closed["issue"]["light"] == "closed_on_time"
+    assert [entry["action"] for entry in closed["journal"]] == ["raise", "dispatch", "acknowledge", "resolve", "close"]
+    before = office("show", number, "--at", "2026-11-23T10:30", "--json").json
+    assert before["issue"]["status"] == "pending_ack"
+
+    verified = office("verify", "--json").json
+    assert verified == {"ok": True, "issues": 31, "entries": verified["entries"], "broken": []}
+
+
+def test_a_refusal_says_what_is_allowed_and_changes_nothing(office: Command) -> None:
+    before = office("show", "WT26-0009", "--json").json
+
+    refused = office("act", "WT26-0009", "close", "--as", "PT0015", "--at", NOW, "--json")
+
+    assert refused.code == 3
+    assert refused.json["error"] == "wrong_state"
+    assert "reassign" in refused.json["allowed"]
+    assert office("show", "WT26-0009", "--json").json == before
+    told = office("act", "WT26-0009", "close", "--as", "PT0015", "--at", NOW)
+    assert told.err.count("\n") == 1
+    assert "allowed now" in told.err
+
+
+def test_the_list_is_narrowed_as_asked(office: Command) -> None:
+    overdue = office("list", "--overdue", "--at", NOW, "--json").json
+    assert [item["number"] for item in overdue["items"]] == ["WT26-0024", "WT26-0004", "WT26-0016", "WT26-0006"]
+    assert [item["late_by"] for item in overdue["items"]] == [1, 9, 12, 27]
+    assert set(overdue["items"][0]) >= {
+        "number", "title", "project", "stage", "status", "responsible", "due_at", "light", "late_by",
+    }  # fmt: skip
+    assert office("list", "--light", "yellow", "--at", NOW, "--json").json["total"] == 9
+    assert office("list", "--stage", "city", "--city", "鸡西", "--json").json["total"] == 1
+    assert office("list", "--mine", "省电力公司", "--json").json["total"] == 3
+    assert office("list", "--light", "purple").code == 2
+    assert "提级" not in office("list", "--overdue", "--at", NOW).err
+
+
+def test_a_sweep_and_a_dispatch_by_hand(office: Command, tmp_path: Path) -> None:
+    dry = office("sweep", "--at", "2026-11-23T17:01", "--dry-run", "--json").json
+    assert office("list", "--stage", "department", "--json").json["total"] == 8
+    swept = office("sweep", "--at", "2026-11-23T17:01", "--json").json
+    assert swept["escalated"] == dry["escalated"] == {"department": 1}
+    assert set(swept) >= {"examined", "warned", "reminded", "escalated", "resumed", "conflicts", "next_wake_at"}
+    assert office("sweep", "--at", "2026-11-23T17:01", "--json").json["examined"] == 0
+
+    sent = office("dispatch", "--at", "2026-11-24T09:00", "--json").json
+    assert set(sent) >= {"sent", "retry", "dead", "left"}
+    assert sent["sent"] > 0
+    assert len(list((tmp_path / "mail").glob("*.eml"))) == sent["sent"]
+    assert office("outbox", "list", "--state", "sent", "--json").json["counts"] == {"sent": sent["sent"]}
+    assert office("verify").code == 0
+
+
+def test_mail_that_cannot_be_delivered_waits_and_is_said(office: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ESCALATION_SMTP__HOST", "127.0.0.1")
+    monkeypatch.setenv("ESCALATION_SMTP__PORT", "1")
+    office("sweep", "--at", "2026-11-23T17:01")
+
+    sent = office("dispatch", "--at", "2026-11-24T09:00", "--json")
+
+    assert sent.code == 0
+    assert sent.json["sent"] == 0
+    assert sent.json["left"] > 0
+    examined = office("doctor", "--at", "2026-11-24T09:00", "--json")
+    assert examined.code == 1
+    assert any(
+        check["name"] == "mail" and not check["ok"] and "127.0.0.1:1" in check["detail"] for check in examined.json["checks"]
+    )
+
+
+def test_doctor_names_what_is_not_fit(office: Command) -> None:
+    office("sweep", "--at", NOW)
+
+    examined = office("doctor", "--at", NOW, "--json")
+
+    failed = {check["name"] for check in examined.json["checks"] if not check["ok"]}
+    assert failed == {"calendar"}  # November: the notice for 2027 is not here yet
+    assert examined.code == 1
+
+
+def test_a_notice_ends_the_guess_and_counts_running_deadlines_again(office: Command, tmp_path: Path) -> None:
+    (tmp_path / "2026.csv").write_text("2026-12-01,holiday,试验\n", encoding="utf-8")
+    before = office("show", "WT26-0021", "--json").json["issue"]["due_at"]
+
+    moved = office("calendar", "import", "2026.csv", "--at", NOW, "--json").json
+
+    assert moved["deadlines_changed"] >= 1
+    assert before == "2026-12-03T17:00:00+08:00"
+    assert office("show", "WT26-0021", "--json").json["issue"]["due_at"] == "2026-12-04T17:00:00+08:00"
+    assert office("verify").code == 0
+    assert office("calendar", "show", "2026", "--json").json["makeup"][0] == "2026-01-04"
+    (tmp_path / "bad.csv").write_text("2027-02-30,holiday\n", encoding="utf-8")
+    bad = office("calendar", "import", "bad.csv")
+    assert bad.code == 2
+    assert "line 1" in bad.err
+
+
+def test_a_bad_file_is_refused_whole_with_a_report(run: Command, tmp_path: Path, sample: list[str]) -> None:
+    run("init")
+    text = Path(sample[2]).read_text(encoding="utf-8-sig").replace("hrb.coord@example.com", "hrb.coord at example")
+    (tmp_path / "parties.csv").write_text(text, encoding="utf-8")
+
+    said = run("import", "parties.csv", "--report", "bad.xlsx", "--json")
+
+    assert said.code == 1
+    assert said.json["created"].get("party", 0) == 0
+    cell = said.json["rejected"][0]
+    assert (cell["sheet"], cell["column"], cell["value"]) == ("parties.csv", "email", "hrb.coord at example")
+    assert cell["row"] == 14
+    assert cell["why"]
+    assert (tmp_path / "bad.xlsx").exists()
+
+
+def test_definitions_are_checked_and_drawn(run: Command, tmp_path: Path) -> None:
+    run("init")
+    source = (files("workflows") / "definitions" / "provincial.toml").read_text(encoding="utf-8")
+    (tmp_path / "good.toml").write_text(source, encoding="utf-8")
+    (tmp_path / "bad.toml").write_text(source.replace('"15wd"', '"15dw"'), encoding="utf-8")
+
+    assert run("workflow", "check", "good.toml", "--json").json == {"ok": True, "problems": []}
+    bad = run("workflow", "check", "bad.toml", "--json")
+    assert bad.code == 1
+    assert "15dw" in bad.json["problems"][0]["message"]
+    assert run("workflow", "diagram", "good.toml", "--out", "x.svg").code == 0
+    assert (tmp_path / "x.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert "stateDiagram" in run("workflow", "diagram", "good.toml").out
+    assert run("workflow", "list", "--json").json["versions"][0]["id"] == "provincial@1"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("nonsense",), 2, "No such command"),
+        (("act",), 2, "Missing argument"),
+        (("show", "WT26-9999"), 2, "no issue WT26-9999"),
+        (("show", "WT26-0001", "--at", "yesterday"), 2, "is no moment"),
+        (
+            ("raise", "--project", "HLJ26-099", "--category", "power", "--severity", "urgent", "--title", "x", "--as", "PT0001"),
+            2,
+            "HLJ26-09",
+        ),
+        (
+            ("raise", "--project", "HLJ26-001", "--category", "pwer", "--severity", "urgent", "--title", "x", "--as", "PT0001"),
+            2,
+            "power",
+        ),
+        (
+            ("raise", "--project", "HLJ26-001", "--category", "power", "--severity", "high", "--title", "x", "--as", "PT0001"),
+            2,
+            "urgent",
+        ),
+        (("act", "WT26-0009", "acknowledge", "--as", "PT00O1"), 2, "did you mean"),
+        (("act", "WT26-0009", "report_progress", "--as", "PT0001", "--attach", "no.pdf"), 2, "no.pdf"),
+        (("import", "not-there.csv"), 2, "not-there.csv"),
+        (("outbox", "drop"), 2, "name the mails"),
+    ],
+)
+def test_a_call_that_is_off_is_one_clear_line(office: Command, words: tuple[str, ...], code: int, said: str) -> None:
+    found = office(*words)
+
+    assert found.code == code
+    assert said in found.err
+    assert found.err.startswith("error: ")
+    assert found.err.count("\n") == 1
+    as_json = office(*words, "--json")
+    assert as_json.code == code
+    assert set(as_json.json) >= {"error", "message", "hint"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ESCALATION_DATABASE__URRL", "x", "did you mean url?"),
+        ("ESCALATION_SMTP__PORT", "mail", "smtp.port"),
+        ("ESCALATION_CALENDAR__ZONE", "Asia/Harbinn", "Asia/Harbinn"),
+        ("ESCALATION_DATABASE__URL", "postgresql+psycopg://u:hunter2@127.0.0.1:1/x", "does not answer"),
+        ("ESCALATION_CONFIG", "nowhere.toml", "no configuration file"),
+    ],
+)
+def test_bad_configuration_is_exit_code_5(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+
+    found = Command(capsys, monkeypatch)("list")
+
+    assert found.code == 5
+    assert said in found.err
+    assert "hunter2" not in found.err
+    assert found.err.count("\n") == 1
+
+
+def test_a_secret_in_the_file_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text('[smtp]\npassword = "hunter2"\n', encoding="utf-8")
+
+    found = Command(capsys, monkeypatch)("list")
+
+    assert found.code == 5
+    assert "password_file" in found.err
+    assert "hunter2" not in found.err
+
+
+def test_a_store_without_tables_says_what_to_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    found = Command(capsys, monkeypatch)("verify")
+
+    assert found.code == 5
+    assert "escalation init" in found.err
+
+
+def test_a_worker_sweeps_sends_and_ends_when_it_is_told(office: Command, tmp_path: Path) -> None:
+    """A process of its own: the backlog is moved and mailed, SIGTERM ends it with 0."""
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "escalation", "worker"],
+        cwd=tmp_path,
+        env=os.environ | {"ESCALATION_MAIL__QUIET_HOURS": "false"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stderr is not None
+    try:
+        for line in worker.stderr:
+            if "dispatched" in line:
+                break
+        worker.send_signal(signal.SIGTERM)
+        _, rest = worker.communicate(timeout=10)
+    finally:
+        worker.kill()
+
+    assert worker.returncode == 0, rest
+    assert list((tmp_path / "mail").glob("*.eml"))
+    assert office("verify").code == 0
+
+
+def test_the_demo_is_the_main_job(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten days of it; `.ci/run` plays all forty."""
+    monkeypatch.chdir(tmp_path)
+
+    told = Command(capsys, monkeypatch)("demo", "--days", "10", "--keep", "kept", "--json").json
+
+    assert told["verify"] == "ok"
+    assert (told["projects"], told["issues"]) == (12, 34)
+    assert set(told) >= {"projects", "issues", "escalated", "closed", "mails_sent", "verify"}
+    assert told["escalated"]["department"] >= 3
+    assert len(list((tmp_path / "kept" / "mailbox").rglob("*.eml"))) == told["mails_sent"] > 100
