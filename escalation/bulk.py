@@ -15,6 +15,9 @@ from notifications.moments import moment_text
 
 Rows = Sequence[tuple[Any, ...]]
 
+#: Below this many rows PostgreSQL is told one by one: a temporary table costs more than it saves.
+FEW = 50
+
 
 class _Packed(NamedTuple):
     """Rows made ready for SQLite: an SQL expression a column, and what is left to bind."""
@@ -62,13 +65,15 @@ def insert(connection: Connection, table: Table, columns: Sequence[str], rows: R
         return
     names = ", ".join(f'"{name}"' for name in columns)
     quietly = " ON CONFLICT DO NOTHING" if or_ignore else ""
+    into = f'INSERT INTO "{table.name}" ({names})'
     if connection.dialect.name == "sqlite":
         packed = _packed(rows)
-        values = ", ".join(packed.expressions)
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) VALUES ({values}){quietly}', packed.rows)
+        connection.exec_driver_sql(f"{into} VALUES ({', '.join(packed.expressions)}){quietly}", packed.rows)
+    elif len(rows) < FEW:
+        connection.exec_driver_sql(f"{into} VALUES ({', '.join(['%s'] * len(columns))}){quietly}", list(rows))
     elif or_ignore:
         staged = _stage(connection, table, columns, rows)
-        connection.exec_driver_sql(f'INSERT INTO "{table.name}" ({names}) SELECT {names} FROM {staged}{quietly}')
+        connection.exec_driver_sql(f"{into} SELECT {names} FROM {staged}{quietly}")
     else:
         _copy(connection, table.name, names, rows)
 
@@ -82,14 +87,24 @@ def update(connection: Connection, table: Table, keys: Sequence[str], columns: S
         return 0
     if connection.dialect.name == "sqlite":
         packed = _packed(rows)
-        names = [*(_column(name) for name in keys), *columns]
-        terms = [f'"{name}" = {value}' for name, value in zip(names, packed.expressions, strict=True)]
-        where, values = " AND ".join(terms[: len(keys)]), ", ".join(terms[len(keys) :])
-        return connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE {where}', packed.rows).rowcount
+        return _each(connection, table, keys, columns, packed.expressions, packed.rows)
+    if len(rows) < FEW:
+        # the driver fills in values in the order of the statement: what is set first, then what is looked for
+        turned = [(*row[len(keys) :], *row[: len(keys)]) for row in rows]
+        return _each(connection, table, keys, columns, ["%s"] * (len(keys) + len(columns)), turned)
     staged = _stage(connection, table, [*keys, *columns], rows)
     values = ", ".join(f'"{name}" = s."{name}"' for name in columns)
     where = " AND ".join(f't."{_column(name)}" = s."{name}"' for name in keys)
     return connection.exec_driver_sql(f'UPDATE "{table.name}" t SET {values} FROM {staged} s WHERE {where}').rowcount
+
+
+def _each(
+    connection: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], expressions: list[str], rows: Rows
+) -> int:
+    names = [*(_column(name) for name in keys), *columns]
+    terms = [f'"{name}" = {value}' for name, value in zip(names, expressions, strict=True)]
+    where, values = " AND ".join(terms[: len(keys)]), ", ".join(terms[len(keys) :])
+    return connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE {where}', list(rows)).rowcount
 
 
 def _column(name: str) -> str:
@@ -101,7 +116,7 @@ def _stage(connection: Connection, table: Table, columns: Sequence[str], rows: R
     staged = f"staged_{table.name}_{crc32(' '.join(columns).encode()):08x}"
     fields = ", ".join(f'"{name}" {table.c[_column(name)].type.compile(connection.dialect)}' for name in columns)
     connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {staged} ({fields}) ON COMMIT DELETE ROWS")
-    connection.exec_driver_sql(f"TRUNCATE {staged}")
+    connection.exec_driver_sql(f"DELETE FROM {staged}")
     _copy(connection, staged, ", ".join(f'"{name}"' for name in columns), rows)
     return staged
 

@@ -118,7 +118,7 @@ def _counted(facts: Facts, rules: Rules, calendar: WorkCalendar) -> list[str]:
         return [f"due {due}, a date that was given"]
     if facts.status in ("pending_review", "suspended"):
         return [f"was due {due}"]
-    first, last = calendar.local_day(facts.clock_from), calendar.local_day(facts.due_at)
+    first, last = calendar.local_day(facts.clock_from), calendar.due_day(facts.due_at)
     off = calendar.days_off_between(first, last)
     made_up = calendar.makeup_days_between(first, last)
     said = [f"due {due}: {facts.clock_span} from {_day(facts.clock_from, calendar)}, that day not counted"]

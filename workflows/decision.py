@@ -59,7 +59,9 @@ def _deadline_passed(snapshot: Snapshot, rules: Rules, now: datetime) -> Decisio
 
 
 def _asked_in_time(snapshot: Snapshot) -> Request | None:
-    return next((each for each in snapshot.requests if each.kind in HOLDING), None)
+    due_at = snapshot.facts.due_at
+    in_time = (each for each in snapshot.requests if each.kind in HOLDING and due_at is not None and each.asked_at <= due_at)
+    return next(in_time, None)
 
 
 def go_up(

@@ -6,7 +6,7 @@ from typing import Any
 
 from workflows.deadlines import Duration, working_days_left
 from workflows.decision import go_up, lapsed
-from workflows.facts import Act, Card, Decision, Event, Facts, Refusal, Snapshot
+from workflows.facts import Act, Card, Decision, Event, Facts, Refusal, Request, Snapshot
 from workflows.parties import Party, Post, Route
 from workflows.rules import BLANK, Rules
 
@@ -306,9 +306,20 @@ def resolve(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Dec
     detail = {"note": wanted.note} if wanted.note else {}
     if wanted.attachments:
         detail["evidence"] = ", ".join(wanted.attachments)
-    waiting = tuple(each for each in snapshot.requests if each.kind in ("extension", "suspension"))
-    ended = tuple(each._replace(state="lapsed", decided_at=now) for each in waiting)
-    return Decision("resolve", changes, requests=ended, events=(Event("resolved"),), reason=wanted.reason, detail=detail)
+    return Decision(
+        "resolve",
+        changes,
+        requests=_no_longer_asked(snapshot, now),
+        events=(Event("resolved"),),
+        reason=wanted.reason,
+        detail=detail,
+    )
+
+
+def _no_longer_asked(snapshot: Snapshot, now: datetime) -> tuple[Request, ...]:
+    """Requests for more time end when the clock stops."""
+    waiting = (each for each in snapshot.requests if each.kind in ("extension", "suspension"))
+    return tuple(each._replace(state="lapsed", decided_at=now) for each in waiting)
 
 
 def confirm(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:
@@ -321,8 +332,9 @@ def confirm(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Dec
 
 
 def _own_organ(snapshot: Snapshot, wanted: Act) -> bool:
+    """Does the actor belong to the organ that handled it, or stand in today for somebody who does?"""
     lead = snapshot.route.directory.by_id[snapshot.facts.lead_id]
-    return all(party.organ == lead.organ for party in wanted.actor.acts_for)
+    return any(party.organ == lead.organ for party in wanted.actor.acts_for)
 
 
 def close(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:
@@ -395,7 +407,8 @@ def paused(snapshot: Snapshot, rules: Rules, now: datetime, resume_at: datetime,
         **rules.stopped(facts, now),
         "resume_at": resume_at,
     }
-    return Decision("suspend", changes, events=(Event("suspended"),), reason=reason)
+    ended = _no_longer_asked(snapshot, now)
+    return Decision("suspend", changes, requests=ended, events=(Event("suspended"),), reason=reason)
 
 
 def resume(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision:

@@ -1,5 +1,6 @@
 """What is asked and what is granted: requests with their own decision clock, sub-tasks and opinions (domain.md 2.2, 2.6, 3.8)."""
 
+from dataclasses import replace
 from datetime import datetime
 from math import ceil
 
@@ -52,11 +53,11 @@ def extension(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> D
     if facts.extensions >= policy.times:
         return Refusal("too_often", f"it has been extended {facts.extensions} time(s); no more are granted")
     assert facts.due_at is not None
-    longer = calendar.working_days_between(calendar.local_day(facts.due_at), wanted.until)
+    longer = calendar.working_days_between(calendar.due_day(facts.due_at), wanted.until)
     share = ceil(rules.limit(facts.stage, facts.severity).amount * policy.at_most_share)
     most = min(policy.at_most.amount, share)
-    if not 1 <= longer <= most:
-        last = calendar.add_working_days(calendar.local_day(facts.due_at), most)
+    last = calendar.add_working_days(calendar.due_day(facts.due_at), most)
+    if longer < 1 or wanted.until > last:
         return Refusal("bad_date", f"the new deadline lies after the old one and by {last} at the latest")
     decider = "coordinator" if facts.extensions == 0 else "superior"
     return _ask(snapshot, wanted, rules, now, "extension", rules.after(now, policy.decide), decider)
@@ -80,7 +81,11 @@ def object_(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Dec
     today = calendar.local_day(now)
     same_day = calendar.closing(today)
     decide_by = same_day if calendar.is_working_day(today) and now < same_day else rules.after(now, policy.decide)
-    return _ask(snapshot, wanted, rules, now, "objection", decide_by, "coordinator")
+    asked = _ask(snapshot, wanted, rules, now, "objection", decide_by, "coordinator")
+    if isinstance(asked, Refusal):
+        return asked
+    # the organ objects, whoever signs for it: it may do so once
+    return replace(asked, requests=tuple(each._replace(asked_by_id=facts.lead_id) for each in asked.requests))
 
 
 def transfer(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:
@@ -104,7 +109,7 @@ def co_handle(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> D
     facts, calendar = snapshot.facts, rules.calendar
     assert facts.due_at is not None
     margin = rules.workflow.co_handling.margin.amount
-    last = calendar.closing(calendar.add_working_days(calendar.local_day(facts.due_at), -margin))
+    last = calendar.closing(calendar.add_working_days(calendar.due_day(facts.due_at), -margin))
     asked = calendar.closing(wanted.until) if wanted.until else last
     by = max(min(asked, last), rules.after(now, rules.workflow.transfer.decide))
     return _ask(snapshot, wanted, rules, now, "co_handling", by, "target")
@@ -231,10 +236,7 @@ def _paused(snapshot: Snapshot, request: Request, rules: Rules, now: datetime) -
     if request.until is None or request.until <= now:
         return Refusal("too_late", "the date to resume has passed; deny it")
     resume_at = rules.calendar.opening(rules.calendar.local_day(request.until))
-    others = tuple(each for each in snapshot.requests if each.kind == "extension")
-    done = moves.paused(snapshot, rules, now, resume_at, request.reason)
-    ended = tuple(each._replace(state="lapsed", decided_at=now) for each in others)
-    return Decision(done.action, done.changes, requests=ended, events=done.events)
+    return moves.paused(snapshot, rules, now, resume_at, request.reason)
 
 
 def _objection_upheld(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:

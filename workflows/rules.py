@@ -1,7 +1,7 @@
 """One workflow version together with one calendar: what a decision is made by, and how it arms an issue's clocks."""
 
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from workflows.calendar import WorkCalendar
@@ -46,7 +46,7 @@ class Rules:
         # One sweep has one `now`: what it arms is the same for all issues of a stage and severity.
         self.dispatch_clocks = lru_cache(maxsize=512)(self._dispatch_clocks)
         self.overdue_wd = lru_cache(maxsize=4096)(self._overdue_wd)
-        self.next_after = cache(self._next_after)
+        self.next_after = lru_cache(maxsize=4096)(self._next_after)
 
     def state(self, facts: Facts, trigger: str) -> State:
         """Where `trigger` leads from the issue's state. Raises NoSuchMove."""

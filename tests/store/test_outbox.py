@@ -75,9 +75,13 @@ def test_a_message_is_queued_once_however_often_it_is_asked_for(session_factory)
 
 
 def test_nothing_is_queued_when_the_change_is_not_made(session_factory):
-    with pytest.raises(RuntimeError), session_factory() as session:
-        outbox.enqueue(session, [draft()], NOW, "example.com")
-        raise RuntimeError("the change failed")
+    def change() -> None:
+        with session_factory() as session:
+            outbox.enqueue(session, [draft()], NOW, "example.com")
+            raise RuntimeError("the change failed")
+
+    with pytest.raises(RuntimeError):
+        change()
     assert rows(session_factory) == []
 
 
