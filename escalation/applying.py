@@ -69,6 +69,8 @@ class Batch:
     cards: list[tuple[Any, ...]] = field(default_factory=list)
     mails: list[tuple[Any, ...]] = field(default_factory=list)
     texts: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    #: Issues whose timer alone is set right; nothing has happened to them.
+    wakes: list[tuple[int, datetime | None]] = field(default_factory=list)
 
     def write(self, session: Session) -> None:
         """Writes all rows. Raises Conflict when an issue has moved on since it was read; then nothing may be committed."""
@@ -82,6 +84,7 @@ class Batch:
         bulk.update(connection, REQUEST, ["issue_id", "no"], _SETTLED, self.settled)
         bulk.insert(connection, OUTBOX, outbox.COLUMNS, self.mails)
         bulk.insert(connection, CARD, _CARD, self.cards, or_ignore=True)
+        bulk.update(connection, ISSUE, ["id"], ["wake_at"], self.wakes)
         for issue_id, texts in self.texts:
             connection.execute(update(ISSUE).where(ISSUE.c.id == issue_id).values(**texts))
 

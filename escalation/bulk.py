@@ -1,12 +1,13 @@
 """Many rows in few statements: what a sweep writes with, on SQLite and on PostgreSQL.
 
 Three times `executemany` through the ORM's core ran at a quarter of the speed of set SQL (see benchmarks/sweep.py), so rows
-cross to PostgreSQL once by COPY, and to SQLite by the driver's own prepared statement.
+cross to PostgreSQL once by COPY, and to SQLite some hundreds a statement.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 from zlib import crc32
 
 from sqlalchemy import Connection, Table
@@ -17,18 +18,16 @@ Rows = Sequence[tuple[Any, ...]]
 
 #: Below this many rows PostgreSQL is told one by one: a temporary table costs more than it saves.
 FEW = 50
+#: Rows, and variables, of one statement of SQLite (its own limit is 32,766 variables).
+STEP = 500
+VARIABLES = 30_000
 
 
-class _Packed(NamedTuple):
-    """Rows made ready for SQLite: an SQL expression a column, and what is left to bind."""
+def _packed(rows: Rows) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Rows made ready for SQLite: the text behind VALUES, and what is bound to it, a few hundred rows a statement.
 
-    expressions: list[str]
-    rows: Rows
-
-
-def _packed(rows: Rows) -> _Packed:
-    """Values that are the same in all rows become part of the statement: the driver takes as long to bind a NULL, a truth
-    value or a moment as SQLite takes to write a row, and most of a batch's are equal.
+    A statement runs without Python's lock, so that the next rows can be decided while these are written. Values that are
+    the same in all rows become part of the text: binding a NULL or a moment takes as long as writing a row.
     """
     expressions, kept = [], []
     for column in zip(*rows, strict=True):
@@ -37,8 +36,13 @@ def _packed(rows: Rows) -> _Packed:
             expressions.append(_LITERAL[type(first)](first))
             continue
         kept.append(_written(column))
-        expressions.append(f"?{len(kept)}")
-    return _Packed(expressions, list(zip(*kept, strict=True)))
+        expressions.append("?")
+    bound = list(zip(*kept, strict=True))
+    row = f"({', '.join(expressions)})"
+    step = min(STEP, VARIABLES // max(1, len(kept)))
+    for start in range(0, len(bound), step):
+        some = bound[start : start + step]
+        yield ", ".join([row] * len(some)), tuple(chain.from_iterable(some))
 
 
 _LITERAL: dict[type, Callable[[Any], str]] = {
@@ -67,8 +71,8 @@ def insert(connection: Connection, table: Table, columns: Sequence[str], rows: R
     quietly = " ON CONFLICT DO NOTHING" if or_ignore else ""
     into = f'INSERT INTO "{table.name}" ({names})'
     if connection.dialect.name == "sqlite":
-        packed = _packed(rows)
-        connection.exec_driver_sql(f"{into} VALUES ({', '.join(packed.expressions)}){quietly}", packed.rows)
+        for values, bound in _packed(rows):
+            connection.exec_driver_sql(f"{into} VALUES {values}{quietly}", bound)
     elif len(rows) < FEW:
         connection.exec_driver_sql(f"{into} VALUES ({', '.join(['%s'] * len(columns))}){quietly}", list(rows))
     elif or_ignore:
@@ -86,25 +90,28 @@ def update(connection: Connection, table: Table, keys: Sequence[str], columns: S
     if not rows:
         return 0
     if connection.dialect.name == "sqlite":
-        packed = _packed(rows)
-        return _each(connection, table, keys, columns, packed.expressions, packed.rows)
+        places = {name: f"column{place}" for place, name in enumerate((*keys, *columns), 1)}
+        sets = ", ".join(f'"{name}" = s.{places[name]}' for name in columns)
+        where = " AND ".join(f't."{_column(name)}" = s.{places[name]}' for name in keys)
+        return sum(
+            connection.exec_driver_sql(
+                f'UPDATE "{table.name}" AS t SET {sets} FROM (VALUES {values}) AS s WHERE {where}', bound
+            ).rowcount
+            for values, bound in _packed(rows)
+        )
     if len(rows) < FEW:
         # the driver fills in values in the order of the statement: what is set first, then what is looked for
         turned = [(*row[len(keys) :], *row[: len(keys)]) for row in rows]
-        return _each(connection, table, keys, columns, ["%s"] * (len(keys) + len(columns)), turned)
+        sets = ", ".join(f'"{name}" = %s' for name in columns)
+        where = " AND ".join(f'"{_column(name)}" = %s' for name in keys)
+        return connection.exec_driver_sql(f'UPDATE "{table.name}" SET {sets} WHERE {where}', turned).rowcount
     staged = _stage(connection, table, [*keys, *columns], rows)
+    # the rows are few and found by their key, which a planner that has not counted them does not know
+    connection.exec_driver_sql("SET LOCAL enable_hashjoin = off")
+    connection.exec_driver_sql("SET LOCAL enable_mergejoin = off")
     values = ", ".join(f'"{name}" = s."{name}"' for name in columns)
     where = " AND ".join(f't."{_column(name)}" = s."{name}"' for name in keys)
     return connection.exec_driver_sql(f'UPDATE "{table.name}" t SET {values} FROM {staged} s WHERE {where}').rowcount
-
-
-def _each(
-    connection: Connection, table: Table, keys: Sequence[str], columns: Sequence[str], expressions: list[str], rows: Rows
-) -> int:
-    names = [*(_column(name) for name in keys), *columns]
-    terms = [f'"{name}" = {value}' for name, value in zip(names, expressions, strict=True)]
-    where, values = " AND ".join(terms[: len(keys)]), ", ".join(terms[len(keys) :])
-    return connection.exec_driver_sql(f'UPDATE "{table.name}" SET {values} WHERE {where}', list(rows)).rowcount
 
 
 def _column(name: str) -> str:

@@ -16,13 +16,12 @@ from escalation.app import App
 from escalation.database import wal_is_safe
 from escalation.errors import EscalationError
 from escalation.models import SetAside
+from escalation.notices import CALENDAR_WANTED
 from escalation.queries import ISSUE, JOURNAL
 from escalation.world import World
 from notifications import outbox
 from workflows.soundness import check as sound
 
-#: From this day (month, day) on, next year's calendar should be there: it is published in October to December.
-CALENDAR_WANTED = (11, 1)
 SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
 
 

@@ -65,6 +65,8 @@ AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "vacancy": (("vacancy", "coordinator"), ("vacancy", "administrator")),
 }
 
+#: From this day (month, day) on, next year's calendar should be here: it is published from October to December.
+CALENDAR_WANTED = (11, 1)
 #: A mail quotes this much of a description (characters); the page has the rest.
 LONG = 500
 #: How an audience is called in a mail.
@@ -101,6 +103,25 @@ def _every(limit: str, language: str) -> str:
     if language == "en":
         return f"every {number} working day(s)" if unit == "wd" else f"every {number} hour(s)"
     return f"每{number}个工作日" if unit == "wd" else f"每{number}小时"
+
+
+def calendar_missing(world: World, now: datetime) -> Iterator[Draft]:
+    """From 1 November on, once a day, the administrator is told that next year's calendar is not imported (engine.md 5).
+
+    Where there is no administrator, the province office.
+    """
+    calendar = world.calendar
+    today = calendar.local_day(now)
+    if (today.month, today.day) < CALENDAR_WANTED or not calendar.is_provisional(date(today.year + 1, 1, 4)):
+        return
+    told = world.directory.with_role("administrator") or world.directory.with_role("province_office")
+    for party in told:
+        reader = reader_of(party, world, today)
+        if reader is None:
+            continue
+        said = {"until": str(today.year + 1), "due": today.isoformat(), "recipient_name": party.name}
+        key = f"calendar:{today.year + 1}:{today.isoformat()}:{party.code}"
+        yield Draft(reader.email, "calendar_missing", reader.language, orjson.dumps(said), key, "", party.code, False, None)
 
 
 class Letter(NamedTuple):

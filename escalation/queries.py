@@ -46,10 +46,14 @@ class Loaded(NamedTuple):
 _LOAD = select(*_FACTS, *_TEXTS)
 
 
+def due_statement(now: datetime, limit: int) -> Select[Any]:
+    """The whole queue of the scheduler: the oldest issues whose time has come, read from one index."""
+    return select(ISSUE.c.id).where(ISSUE.c.wake_at <= now).order_by(ISSUE.c.wake_at).limit(limit)
+
+
 def due_ids(connection: Connection, now: datetime, limit: int) -> list[int]:
-    """The issues whose time has come, the oldest `limit` of them: the whole queue of the scheduler, read from one index."""
-    statement = select(ISSUE.c.id).where(ISSUE.c.wake_at <= now).order_by(ISSUE.c.wake_at).limit(limit)
-    return list(connection.execute(statement).scalars())
+    """The issues whose time has come, the oldest `limit` of them."""
+    return list(connection.execute(due_statement(now, limit)).scalars())
 
 
 def next_wake_at(connection: Connection) -> datetime | None:

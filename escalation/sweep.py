@@ -4,9 +4,12 @@ import gc
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TypeVar
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DataError, IntegrityError
@@ -18,8 +21,10 @@ from escalation.clock import utc
 from escalation.database import Store
 from escalation.errors import Conflict
 from escalation.models import SetAside
+from escalation.notices import calendar_missing
 from escalation.queries import ISSUE, Loaded
 from escalation.world import World, WorldReader
+from notifications import outbox
 from workflows.decision import decide
 from workflows.loading import BadDefinition
 from workflows.machine import NoSuchMove
@@ -31,14 +36,15 @@ log = logging.getLogger(__name__)
 #: Due issues are noticed this many at a time (their ids only), the oldest first.
 NOTICED = 200_000
 #: One transaction moves this many neighbours on disk: fewer, and pages are rewritten once a batch (docs/decisions).
-TRANSACTION = {"sqlite": 20_000, "postgresql": 5_000}
-#: Rows in memory at a time within a transaction.
-BITE = 5_000
+TRANSACTION = {"sqlite": 10_000, "postgresql": 5_000}
+#: So many are decided while as many are written.
+BITE = 1_000
 #: An issue has a handful of clocks; one that is due more often in a single sweep has a rule that does not move it forward.
 ROUNDS = 50
 #: An issue that cannot be decided is left alone this long, then twice as long, up to a day.
 ASIDE = timedelta(minutes=10)
 
+T = TypeVar("T")
 SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
 
 
@@ -77,6 +83,7 @@ class Sweeper:
         self.store = store
         self.world = world
         self.outgoing = outgoing
+        self._told_on: datetime | None = None
 
     def sweep_once(self, now: datetime, *, limit: int | None = None, dry_run: bool = False) -> Swept:
         """Decides about every issue with `wake_at <= now` until nothing is due; one step an issue and transaction."""
@@ -93,9 +100,22 @@ class Sweeper:
                 self._move(chunk, now, swept, dry_run)
             if dry_run or swept.examined == before:
                 break
+        if not dry_run:
+            self._daily(now)
         with self.store.reading() as session:
             swept.next_wake_at = queries.next_wake_at(session.connection())
         return swept
+
+    def _daily(self, now: datetime) -> None:
+        """What is told once a day whatever is due; its keys make it once, however many nodes sweep."""
+        if self._told_on is not None and now - self._told_on < timedelta(hours=1):
+            return
+        self._told_on = now
+        with self.store.reading() as session:
+            drafts = list(calendar_missing(self.world.read(session), now))
+        if drafts:
+            with self.store.transaction() as session:
+                outbox.enqueue(session, drafts, now, self.outgoing.domain)
 
     def _due(self, now: datetime, limit: int) -> list[int]:
         with self.store.reading() as session:
@@ -119,27 +139,29 @@ class Sweeper:
     def _transact(self, ids: Sequence[int], now: datetime, swept: Swept, dry_run: bool) -> None:
         with _no_collecting(), self.store.transaction() as session:
             world = self.world.read(session)
+            loaded: list[Loaded] = []
             for bite in _chunks(ids, BITE):
-                loaded = queries.claim(session.connection(), world, bite, now)
-                batch = Batch()
-                for each in loaded:
-                    self._decide(session, world, each, now, batch, swept)
-                if not dry_run:
-                    batch.write(session)
-                swept.examined += len(loaded)
-                swept.conflicts += len(bite) - len(loaded)
-            if not dry_run:
-                _no_longer_aside(session, ids)
+                loaded += queries.claim(session.connection(), world, bite, now)
+            with _Writing(session) as writing:
+                for some in _chunks(loaded, BITE):
+                    batch = Batch()
+                    for each in some:
+                        self._decide(world, each, now, batch, swept)
+                    if not dry_run:
+                        writing.put(batch)
+            swept.examined += len(loaded)
+            swept.conflicts += len(ids) - len(loaded)
             if dry_run:
                 session.rollback()
+            else:
+                _no_longer_aside(session, ids)
 
-    def _decide(self, session: Session, world: World, loaded: Loaded, now: datetime, batch: Batch, swept: Swept) -> None:
+    def _decide(self, world: World, loaded: Loaded, now: datetime, batch: Batch, swept: Swept) -> None:
         facts = loaded.snapshot.facts
         decision = decide(loaded.snapshot, world.rules(facts.workflow), now)
         if decision is None:
             # Its timer was early (set aside, or moved by hand): set it right, nothing happened to the issue.
-            wake = wake_at(facts, loaded.snapshot.requests)
-            session.connection().execute(update(ISSUE).where(ISSUE.c.id == facts.id).values(wake_at=wake))
+            batch.wakes.append((facts.id, wake_at(facts, loaded.snapshot.requests)))
             return
         after = gather(batch, world, Step(loaded, decision, now, SYSTEM), self.outgoing)
         swept.actions[decision.action] += 1
@@ -158,6 +180,38 @@ class Sweeper:
             session.add(SetAside(issue_id=issue_id, at=now, tries=known + 1, error=f"{type(error).__name__}: {error}"[:2000]))
             wait = min(ASIDE * 2 ** min(known, 8), timedelta(days=1))
             connection.execute(update(ISSUE).where(ISSUE.c.id == issue_id).values(wake_at=now + wait))
+
+
+class _Writing:
+    """Writes one batch while the next is decided: the database works outside Python's lock, on another core.
+
+    Only one of the two threads uses the session at a time: who decides has read all it needs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> "_Writing":
+        return self
+
+    def put(self, batch: Batch) -> None:
+        """Hands a batch over when the one before it is written. Raises what writing that one raised."""
+        self._wait()
+        self._last = self._thread.submit(batch.write, self._session)
+
+    def _wait(self) -> None:
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._wait()
+        finally:
+            self._thread.shutdown()
 
 
 @contextmanager
@@ -195,9 +249,9 @@ _TROUBLE = (
 )
 
 
-def _chunks(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
+def _chunks(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
 
 
 def _add(swept: Swept, more: Swept) -> None:

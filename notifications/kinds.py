@@ -35,6 +35,7 @@ KINDS = (
     "deadline_moved",
     "vacancy",
     "receipt",
+    "calendar_missing",
 )
 #: Every fact that a template may name; all are texts, "" where there is nothing to say.
 FACTS = tuple(

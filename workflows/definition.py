@@ -13,7 +13,11 @@ SEVERITIES: tuple[Severity, ...] = ("general", "major", "urgent")
 
 
 def _duration(value: object) -> object:
-    return Duration.parse(value) if isinstance(value, str) else value
+    if isinstance(value, Duration):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('a limit is text; write a number with wd, wh or h in quotes, as in "10wd"')
+    return Duration.parse(value)
 
 
 Limit = Annotated[

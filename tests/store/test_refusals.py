@@ -110,7 +110,9 @@ def test_one_of_many_is_refused_and_none_is_done(store: Store) -> None:
     assert dump(store) == before
 
 
-@pytest.mark.parametrize(("number", "who", "to"), [("WT26-9999", HANDLER, ""), ("", "nobody", ""), ("", HANDLER, "no such organ")])
+@pytest.mark.parametrize(
+    ("number", "who", "to"), [("WT26-9999", HANDLER, ""), ("", "nobody", ""), ("", HANDLER, "no such organ")]
+)
 def test_what_is_not_there_changes_nothing_either(store: Store, number: str, who: str, to: str) -> None:
     town = Town(store)
     known = town.dispatched()

@@ -353,5 +353,3 @@ def standing(stage: str, status: str, severity: str = "urgent") -> Case:
         case.only(confirmed=True)
         case.do("close", case.coordinator)
     return case
-
-

@@ -135,7 +135,9 @@ def rules_source(old: str, new: str) -> str:
 
 
 class TestSuspension:
-    @pytest.mark.parametrize("reason", ["law_case", "司法案件", "Law case", "force_majeure: 洪水", "national_policy", "outside_province"])
+    @pytest.mark.parametrize(
+        "reason", ["law_case", "司法案件", "Law case", "force_majeure: 洪水", "national_policy", "outside_province"]
+    )
     def test_for_a_reason_of_the_list(self, reason: str) -> None:
         working().do("request_suspension", "city_handler", until="2026-10-20", reason=reason)
         working().do("suspend", "department_coordinator", until="2026-10-20", reason=reason)
@@ -512,7 +514,10 @@ class TestHolding:
         assert "escalate_auto" in case.tick("2026-09-24 17:01")
 
     def test_a_pause_that_is_asked_for_too_late_holds_nothing(self) -> None:
-        in_time, late = self.asking("request_suspension", "2026-09-20 17:00"), self.asking("request_suspension", "2026-09-20 17:01")
+        in_time, late = (
+            self.asking("request_suspension", "2026-09-20 17:00"),
+            self.asking("request_suspension", "2026-09-20 17:01"),
+        )
         assert "escalate_auto" not in in_time.tick("2026-09-20 17:02")
         assert "escalate_auto" in late.tick("2026-09-20 17:02")
 
@@ -725,7 +730,10 @@ class TestGoingUp:
         case = at_top("urgent")
         assert case.refused("remand", "office", to="liaison", reason="x") == "wrong_state"
         assert case.refused("remand", "office", to="owner", reason="x") == "wrong_party"
-        assert case.at("2026-09-07 17:00").refused("remand", "office", to="city_handler", reason="x", until="2026-09-07") == "bad_date"
+        assert (
+            case.at("2026-09-07 17:00").refused("remand", "office", to="city_handler", reason="x", until="2026-09-07")
+            == "bad_date"
+        )
 
 
 class TestWarnings:
@@ -736,7 +744,9 @@ class TestWarnings:
         case.at("2026-09-16 10:00").do("report_progress", "city_handler", reason="在办")
         assert "warn" not in case.tick(case.facts.warn_at - timedelta(seconds=1))  # type: ignore[operator]
         assert case.tick(warned).count("warn") == 1
-        assert "warn" not in [action for _, action in case.until("2026-09-20 17:00" if severity == "major" else "2026-09-24 17:00")]
+        assert "warn" not in [
+            action for _, action in case.until("2026-09-20 17:00" if severity == "major" else "2026-09-24 17:00")
+        ]
 
     def test_urgent_four_working_hours_ahead(self) -> None:
         assert working("urgent").facts.warn_at == at("2026-09-14 13:00")
@@ -828,5 +838,3 @@ def test_a_deadline_that_passed_under_review_counts_as_soon_as_the_work_goes_on(
     assert isinstance(case.facts.due_at, datetime)
     case.do("resolve", "city_handler", reason="办好了")
     assert case.tick("2026-09-21 10:00") == [], "what was done before the sweep looked is respected"
-
-

@@ -92,6 +92,8 @@ def facts(language: str = "zh_CN", **changes: str) -> dict[str, str]:
 
 
 EACH = [(kind, language) for language in LANGUAGES for kind in KINDS]
+#: All but the mail about the calendar speak of an issue.
+ABOUT_AN_ISSUE = [each for each in EACH if each[0] != "calendar_missing"]
 
 
 def test_the_sample_knows_every_fact():
@@ -114,7 +116,7 @@ def test_no_snapshot_is_left_over(language):
     assert {path.stem for path in (SNAPSHOTS / language).iterdir()} == set(KINDS)
 
 
-@pytest.mark.parametrize(("kind", "language"), EACH)
+@pytest.mark.parametrize(("kind", "language"), ABOUT_AN_ISSUE)
 def test_number_and_title_stand_in_the_subject(kind, language):
     rendered = BUILT_IN.render(kind, language, facts(language))
     assert "WT26-0007" in rendered.subject
@@ -122,7 +124,7 @@ def test_number_and_title_stand_in_the_subject(kind, language):
     assert rendered.subject.startswith("【" if language == "zh_CN" else "[")
 
 
-@pytest.mark.parametrize(("kind", "language"), EACH)
+@pytest.mark.parametrize(("kind", "language"), ABOUT_AN_ISSUE)
 def test_both_parts_say_the_same(kind, language):
     rendered = BUILT_IN.render(kind, language, facts(language))
     shown = re.sub(r"<(title|style).*?</\1>|<[^>]+>", " ", rendered.html, flags=re.DOTALL)
@@ -139,7 +141,7 @@ def test_nothing_is_fetched_from_elsewhere(kind, language):
     assert set(re.findall(r'(?:href|action)="([^"]*)"', html)) == {SAME["link"]}
 
 
-@pytest.mark.parametrize(("kind", "language"), EACH)
+@pytest.mark.parametrize(("kind", "language"), ABOUT_AN_ISSUE)
 @pytest.mark.parametrize("role", ["responsible", "former", "coordinator", "superior", "reporter", "liaison", "administrator"])
 def test_no_fact_is_needed(kind, language, role):
     rendered = BUILT_IN.render(kind, language, dict.fromkeys(FACTS, "") | {"recipient_role": role, "number": "WT26-0001"})
