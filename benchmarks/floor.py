@@ -22,7 +22,8 @@ def _wanted(swept: str) -> dict[str, str]:
     moved = f"SELECT id FROM {swept}issue WHERE assignment_no = 3"
     return {
         "want_issue": f"SELECT id, {', '.join(_CHANGING)} FROM {swept}issue WHERE assignment_no = 3 ORDER BY id",
-        "want_left": f"SELECT issue_id, no, {', '.join(STAY)} FROM {swept}assignment WHERE no = 2 AND issue_id IN ({moved}) ORDER BY issue_id",
+        "want_left": f"SELECT issue_id, no, {', '.join(STAY)} FROM {swept}assignment"
+        f" WHERE no = 2 AND issue_id IN ({moved}) ORDER BY issue_id",
         "want_begun": f"SELECT * FROM {swept}assignment WHERE no = 3 ORDER BY issue_id",
         "want_journal": f"SELECT * FROM {swept}journal WHERE seq = 3 ORDER BY issue_id",
         "want_outbox": f"SELECT {', '.join(COLUMNS)} FROM {swept}outbox ORDER BY id",
