@@ -75,17 +75,14 @@ def prepare_postgresql(swept: str, store: str) -> None:
     """The rows of a swept store in tables beside those that they will be written to."""
     with psycopg.connect(swept) as source, psycopg.connect(store) as target:
         for name, select in _wanted("").items():
-            head = (
-                select.partition(" FROM ")[0]
-                + " FROM "
-                + name.replace("want_left", "assignment").replace("want_begun", "assignment").replace("want_", "")
-                + " LIMIT 0"
-            )
-            target.execute(f"CREATE UNLOGGED TABLE {name} AS {head}")
-            with source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT binary)") as rows:
-                with target.cursor().copy(f"COPY {name} FROM STDIN (FORMAT binary)") as sink:
-                    for chunk in rows:
-                        sink.write(chunk)
+            table = {"want_left": "assignment", "want_begun": "assignment"}.get(name, name.removeprefix("want_"))
+            target.execute(f"CREATE UNLOGGED TABLE {name} AS {select.partition(' FROM ')[0]} FROM {table} LIMIT 0")
+            with (
+                source.cursor().copy(f"COPY ({select}) TO STDOUT (FORMAT binary)") as rows,
+                target.cursor().copy(f"COPY {name} FROM STDIN (FORMAT binary)") as sink,
+            ):
+                for chunk in rows:
+                    sink.write(chunk)
         target.commit()
         target.autocommit = True
         for name in PREPARED:
