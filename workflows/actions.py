@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from workflows import moves, requests
+from workflows import endings, moves, requests
 from workflows.facts import OPEN, Act, Decision, Refusal, Snapshot
 from workflows.hats import hats
 from workflows.machine import SKIPPING, UPWARDS, WITHIN_A_STAGE, NoSuchMove
@@ -29,11 +29,11 @@ def _from(action: str) -> tuple[str, ...]:
 
 TABLE: dict[str, tuple[Allowed, ...]] = {
     "dispatch": (Allowed(("coordinator",), _from("dispatch"), moves.dispatch),),
-    "reject": (Allowed(("coordinator",), _from("reject"), moves.end, ("reason",)),),
-    "merge": (Allowed(("coordinator",), _from("merge"), moves.merge, ("into",)),),
+    "reject": (Allowed(("coordinator",), _from("reject"), endings.end, ("reason",)),),
+    "merge": (Allowed(("coordinator",), _from("merge"), endings.merge, ("into",)),),
     "withdraw": (
-        Allowed(("reporter",), ("pending_intake", "pending_ack"), moves.end),
-        Allowed(("coordinator",), _from("withdraw"), moves.end, ("reason",)),
+        Allowed(("reporter",), ("pending_intake", "pending_ack"), endings.end),
+        Allowed(("coordinator",), _from("withdraw"), endings.end, ("reason",)),
     ),
     "acknowledge": (Allowed(("handler",), _from("acknowledge"), moves.acknowledge),),
     "object": (Allowed(("handler",), ("pending_ack", "processing"), requests.object_, ("reason",)),),
@@ -55,16 +55,16 @@ TABLE: dict[str, tuple[Allowed, ...]] = {
     "escalate": (Allowed(("coordinator",), UPWARDS, moves.escalate, ("reason",)),),
     "escalate_skip": (Allowed(("province_office",), SKIPPING, moves.escalate_skip, ("reason",)),),
     "remand": (Allowed(("coordinator",), UPWARDS, moves.remand, ("to", "reason")),),
-    "resolve": (Allowed(("handler",), _from("resolve"), moves.resolve, ("reason",)),),
-    "confirm": (Allowed(("liaison",), ("pending_review",), moves.confirm),),
+    "resolve": (Allowed(("handler",), _from("resolve"), endings.resolve, ("reason",)),),
+    "confirm": (Allowed(("liaison",), ("pending_review",), endings.confirm),),
     "give_opinion": (Allowed(("reporter",), ("pending_review", "closed"), moves.note, ("reason",)),),
-    "close": (Allowed(("coordinator", "superior"), _from("close"), moves.close),),
+    "close": (Allowed(("coordinator", "superior"), _from("close"), endings.close),),
     "return_for_rework": (
-        Allowed(("coordinator", "superior"), _from("return_for_rework"), moves.return_for_rework, ("reason",)),
+        Allowed(("coordinator", "superior"), _from("return_for_rework"), endings.return_for_rework, ("reason",)),
     ),
     "suspend": (Allowed(("superior",), _from("suspend"), moves.suspend, ("until", "reason")),),
     "resume": (Allowed(("superior",), _from("resume"), moves.resume),),
-    "reopen": (Allowed(("coordinator", "inspection_office"), _from("reopen"), moves.reopen, ("reason",)),),
+    "reopen": (Allowed(("coordinator", "inspection_office"), _from("reopen"), endings.reopen, ("reason",)),),
 }
 ACTIONS = tuple(TABLE)
 
