@@ -67,6 +67,8 @@ class Batch:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     settled: list[tuple[Any, ...]] = field(default_factory=list)
     cards: list[tuple[Any, ...]] = field(default_factory=list)
+    #: Cards for a ground that can come up twice (an organ's month, reports of one stay): the first one stands.
+    cards_again: list[tuple[Any, ...]] = field(default_factory=list)
     mails: list[tuple[Any, ...]] = field(default_factory=list)
     texts: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     #: Issues whose timer alone is set right; nothing has happened to them.
@@ -83,7 +85,8 @@ class Batch:
         bulk.insert(connection, REQUEST, Request._fields, self.asked)
         bulk.update(connection, REQUEST, ["issue_id", "no"], _SETTLED, self.settled)
         bulk.insert(connection, OUTBOX, outbox.COLUMNS, self.mails)
-        bulk.insert(connection, CARD, _CARD, self.cards, or_ignore=True)
+        bulk.insert(connection, CARD, _CARD, self.cards)
+        bulk.insert(connection, CARD, _CARD, self.cards_again, or_ignore=True)
         bulk.update(connection, ISSUE, ["id"], ["wake_at"], self.wakes)
         for issue_id, texts in self.texts:
             connection.execute(update(ISSUE).where(ISSUE.c.id == issue_id).values(**texts))
@@ -113,7 +116,9 @@ def gather(batch: Batch, world: World, step: Step, outgoing: Outgoing | None, la
     _gather_stay(batch, world, before, after, decision, at)
     _gather_requests(batch, decision.requests, changed)
     for card in decision.cards:
-        batch.cards.append(_card_row(before, card.colour, card.party_id, card.ground, at))
+        row = _card_row(before, card.colour, card.party_id, card.ground, at)
+        # a deadline is missed once a stay, so that one needs no looking for another
+        (batch.cards if card.ground.startswith("overdue:") else batch.cards_again).append(row)
     if decision.texts:
         batch.texts.append((before.id, dict(decision.texts)))
     if outgoing is not None:
