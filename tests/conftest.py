@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, settings
 
 from escalation import migrating
 from escalation.database import Store
+from tests.reporting import REPORT, as_markdown, figure, rows_of
 
+__all__ = ["figure"]
 DATABASES = ("sqlite", "postgresql")
 
 settings.register_profile(
@@ -27,6 +29,26 @@ settings.load_profile("tests")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shared", default="", help="the folder with data/logs, for tests/acceptance")
+    parser.addoption("--long", action="store_true", help="the long form of the fault tests: 1,000 kills, a simulated year")
+    parser.addoption("--report", action="store_true", help="write the figures of the fault tests to tests/faults/REPORT.md")
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Is this the long form of the fault tests?"""
+    return bool(request.config.getoption("--long"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    rows = rows_of(terminalreporter.stats.get("passed", []))
+    if not rows:
+        return
+    terminalreporter.section("what was injected, and what was seen")
+    for row, fault, seen in rows:
+        terminalreporter.write_line(f"{row:>3}  {fault}: {seen}")
+    if terminalreporter.config.getoption("--report"):
+        long = " --long" if terminalreporter.config.getoption("--long") else ""
+        REPORT.write_text(as_markdown(rows, f"uv run pytest tests/faults{long} --report"), encoding="utf-8")
 
 
 class Postgres:

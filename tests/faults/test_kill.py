@@ -21,7 +21,7 @@ from tests.oracle import slow_due
 from tests.town import at
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("ESCALATION_TEST_KILLS", "25"))
+KILLS, MANY_KILLS = 25, 1_000
 ISSUES, BITE = 1000, "20"
 #: How long a sweep is left alone at most, in seconds, to begin with; grows until some are killed after their first commits.
 LONGEST = 0.25
@@ -88,7 +88,8 @@ def torn(store: Store) -> list[str]:
     return wrong
 
 
-def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, request: pytest.FixtureRequest) -> None:  # type: ignore[no-untyped-def]
+def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, request, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
+    kills = MANY_KILLS if long else KILLS
     store = new_store(database)
     town, numbers = many(store, ISSUES)
     nursery = Nursery(database)
@@ -97,7 +98,7 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
     left = ladder()
     moment = left.pop(0)
     progress, longest = [0], LONGEST
-    while killed < KILLS:
+    while killed < kills:
         tried += 1
         done = nursery.killed(moment, chance.uniform(0, longest))
         killed += done
@@ -107,7 +108,7 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
         longest *= 0.6 if not done else 1.3 if progress[-1] == progress[-2] else 1
         if not done and left:
             moment = left.pop(0)
-        assert tried < KILLS * 8, "the sweeps are too quick to be killed: more issues are needed"
+        assert tried < kills * 8, "the sweeps are too quick to be killed: more issues are needed"
 
     finish(town, moment)
     for later in left:
@@ -119,9 +120,10 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
     assert town.verify().broken == []
     amid = len(set(progress)) - 1
     assert amid >= 3, "no sweep was killed between two of its transactions"
-    print(
-        f"{store.engine.dialect.name}: {killed} kills in {tried} sweeps, {amid} of them between or in transactions that moved issues; 0 torn"
-    )
+    figure(
+        1, f"SIGKILL at random moments of a sweep of {ISSUES} due issues, {store.engine.dialect.name}",
+        f"{killed} kills in {tried} sweeps, {amid} between two of its transactions; 0 lost, 0 moved twice, 0 torn, verify ok",
+    )  # fmt: skip
 
 
 def finish(town, moment: datetime) -> None:  # type: ignore[no-untyped-def]
