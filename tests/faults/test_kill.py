@@ -10,7 +10,6 @@ from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import pytest
 from sqlalchemy import func
 from sqlalchemy import select as query
 
