@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
-from escalation import commands, migrating, queries, views
+from escalation import commands, migrating, queries, views, waking
 from escalation.applying import Outgoing
+from escalation.archive import Ages, Stored, put_away
 from escalation.commands import Do, Raise, Raised
 from escalation.config import Settings
 from escalation.database import Store
@@ -21,6 +22,7 @@ from escalation.errors import BadConfig
 from escalation.explaining import Explanation, explain
 from escalation.ledger import importing
 from escalation.models import CalendarDay, WorkflowRow
+from escalation.nodes import Node
 from escalation.sweep import Sweeper, Swept
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
@@ -89,11 +91,14 @@ class App:
 
     def import_files(self, paths: Sequence[Path], now: datetime, *, dry_run: bool = False) -> importing.ImportReport:
         """Parties, authority catalogue, projects and issues of spreadsheets; all or nothing a file."""
-        with self.store.transaction() as session:
+
+        def work(session: Session) -> importing.ImportReport:
             report = importing.import_files(session, paths, worlds=self.worlds, now=now, dry_run=dry_run)
             if dry_run:
                 session.rollback()
-        return report
+            return report
+
+        return self._change(work)
 
     def import_sample(self, now: datetime) -> importing.ImportReport:
         """The shipped sample ledger."""
@@ -102,27 +107,46 @@ class App:
 
     def raise_issue(self, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
         """A new issue, as `show` has it, and why it stands where it does."""
-        with self.store.transaction() as session:
+
+        def work(session: Session) -> tuple[dict[str, Any], Raised]:
             world = self.worlds.read(session)
             raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
             row = queries.one_row(session.connection(), raised.facts.number)
             return views.issue(row, world, now), raised
 
+        return self._change(work)
+
     def act(self, wanted: Do, now: datetime) -> dict[str, Any]:
         """One action; the issue as `show` has it. Raises Refused, NotFound, Conflict."""
-        with self.store.transaction() as session:
+
+        def work(session: Session) -> dict[str, Any]:
             world = self.worlds.read(session)
             commands.act(session, world, wanted, now, self.outgoing)
             return views.shown(session, world, wanted.number, now)
 
+        return self._change(work)
+
     def add_days(self, days: dict[date, tuple[bool, str]], source: str, now: datetime) -> int:
         """Days that differ from the published calendar; every running deadline is counted again. How many moved."""
-        with self.store.transaction() as session:
+
+        def work(session: Session) -> int:
             for day, (working, name) in days.items():
                 session.merge(CalendarDay(day=day, working=working, name=name, source=source))
             touch(session)
             session.flush()
             return commands.recount_deadlines(session, self.worlds.read(session), now, self.outgoing)
+
+        return self._change(work)
+
+    def _change(self, work: Callable[[Session], T]) -> T:
+        """What people change: in one transaction, and every node hears that there may be something to do sooner."""
+
+        def told(session: Session) -> T:
+            answer = work(session)
+            waking.tell(session)
+            return answer
+
+        return self.store.write(told)
 
     # What people look at.
 
@@ -161,6 +185,16 @@ class App:
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends what is in the outbox."""
         return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(), now, limit)
+
+    def archive(self, now: datetime) -> Stored:
+        """Puts away some of what has been over for longer than the configuration says."""
+        kept = self.settings.archive
+        closed, mail = (timedelta(days=days) if days else None for days in (kept.closed_days, kept.mail_days))
+        return self.store.write(lambda session: put_away(session, self.worlds.read(session), Ages(closed, mail), now))
+
+    def sign(self, node: Node, now: datetime, *, stopped: bool = False) -> None:
+        """A node's sign of life."""
+        self.store.write(lambda session: node.sign(session, now, stopped=stopped))
 
     def session(self) -> AbstractContextManager[Session]:
         """A writing transaction, for the dispatcher."""

@@ -85,6 +85,28 @@ class SchedulerSettings(Section):
     look_seconds: float = Field(default=60, gt=0, le=60)
     dispatch_seconds: float = Field(default=15, gt=0)
     leap_seconds: float = Field(default=3600, gt=0)
+    skew_seconds: float = Field(default=60, ge=0)
+
+
+class LogSettings(Section):
+    """How the program writes what it does, on standard error."""
+
+    format: Literal["lines", "json"] = "lines"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class ArchiveSettings(Section):
+    """When closed issues and sent mails leave the hot tables, in days; 0 keeps them there for ever."""
+
+    closed_days: int = Field(default=730, ge=0)
+    mail_days: int = Field(default=365, ge=0)
+
+    @field_validator("closed_days", "mail_days")
+    @classmethod
+    def _a_quarter(cls, days: int) -> int:
+        if 0 < days < 100:
+            raise ValueError("100 days or more, or 0 for never: summaries and reopening still need the last quarter")
+        return days
 
 
 class Settings(Section):
@@ -96,6 +118,8 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    log: LogSettings = LogSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     language: Literal["zh_CN", "en"] = "zh_CN"
     #: The folder that relative paths start from.
     root: Path = Field(default=Path("."), exclude=True)

@@ -6,16 +6,20 @@ journal (https://sqlite.org/wal.html#walresetbug).
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlmodel import Session
 
-from escalation.errors import DatabaseTrouble
+from escalation.errors import Contention, DatabaseTrouble
 
+T = TypeVar("T")
+#: How often a transaction is tried that the database gave up for another's sake.
+TRIES = 4
 READING = "escalation_reading"
 
 
@@ -35,9 +39,21 @@ class Store:
             self.engine = _sqlite(url, busy_seconds)
         else:
             self.engine = create_engine(
-                url, pool_pre_ping=True, connect_args={"connect_timeout": connect_seconds, "application_name": "escalation"}
+                url,
+                pool_pre_ping=True,
+                connect_args={
+                    "connect_timeout": connect_seconds,
+                    "application_name": "escalation",
+                    # a server that is gone without a word is noticed in a minute, not in two hours
+                    "keepalives_idle": 30,
+                    "keepalives_interval": 10,
+                    "keepalives_count": 3,
+                    "tcp_user_timeout": 60_000,
+                },
             )
         self._reader = self.engine.execution_options(**{READING: True})
+        #: How many transactions were tried again since this process began.
+        self.retried = 0
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -48,11 +64,37 @@ class Store:
         with translated(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def write(self, work: Callable[[Session], T]) -> T:
+        """Does work in a transaction and answers what it answers; tried again when the database preferred another's.
+
+        `work` is done anew from its beginning, so it must not keep anything of the try before.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                with self.transaction() as session:
+                    return work(session)
+            except Contention:
+                self.retried += 1
+        with self.transaction() as session:
+            return work(session)
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only looks. Raises DatabaseTrouble when the store cannot be used."""
         with translated(self), Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def ahead(self, now: datetime) -> timedelta:
+        """How far a clock is ahead of the database's own; nothing on SQLite, which has none."""
+        if self.is_sqlite:
+            return timedelta(0)
+        with self.reading() as session:
+            there: datetime = session.connection().execute(text("SELECT clock_timestamp()")).scalar_one()
+        return now - there.astimezone(UTC)
+
+    def libpq(self) -> str:
+        """The address as PostgreSQL's own library wants it, password and all: not for people's eyes."""
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def close(self) -> None:
         """Gives all connections back."""
@@ -123,6 +165,8 @@ def translated(store: Store) -> Iterator[None]:
         yield
     except (OperationalError, DBAPIError) as error:
         said = f"{type(error.orig).__name__} {error.orig}".lower()
+        if "deadlock" in said or "serializ" in said:
+            raise Contention(f"the database is busy with others ({store.name()})", "repeat it") from error
         for pattern, meaning, mend in TROUBLES:
             if pattern in said:
                 raise DatabaseTrouble(f"{meaning} ({store.name()})", mend) from error

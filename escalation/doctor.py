@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select, text
 from sqlmodel import Session
 
-from escalation import migrating
+from escalation import migrating, nodes
 from escalation.app import App
 from escalation.database import wal_is_safe
 from escalation.errors import EscalationError
@@ -83,11 +83,23 @@ def _inside(app: App, session: Session, world: World, now: datetime) -> Iterator
     aside = connection.execute(select(func.count()).select_from(SET_ASIDE)).scalar() or 0
     yield Check("set aside", not aside, f"{aside} issues could not be decided: see the log" if aside else "none")
     waiting = connection.execute(select(func.count()).where(ISSUE.c.wake_at <= now - timedelta(minutes=10))).scalar() or 0
+    yield _nodes(session, now)
     yield Check(
         "sweep",
         not waiting,
         f"{waiting} issues are due for over ten minutes: is a worker running?" if waiting else "nothing waits",
     )
+
+
+def _nodes(session: Session, now: datetime) -> Check:
+    known = [node for node in nodes.listing(session, now) if node["state"] != "stopped"]
+    alive = [node for node in known if node["state"] != "silent"]
+    seen = "; ".join(f"{node['id']} {node['state']}, seen {node['seen_at']:%Y-%m-%d %H:%M:%SZ}" for node in known[:5])
+    if any(node["state"] == "held" for node in alive):
+        return Check("nodes", False, f"a node's clock is wrong, so it holds escalation: {seen}; set it and restart the node")
+    if known and not alive:
+        return Check("nodes", False, f"no node has looked at the store for three minutes: {seen}; start `escalation worker`")
+    return Check("nodes", True, seen or "none is running: `escalation worker`, or `escalation serve`")
 
 
 def _workflow(world: World) -> Check:

@@ -7,6 +7,7 @@ EscalationError
 └── Unusable          5   configuration or database cannot be used
     ├── BadConfig
     └── DatabaseTrouble
+        └── Contention
 """
 
 
@@ -77,3 +78,9 @@ class DatabaseTrouble(Unusable):
     """The database is not reachable, full, read-only, locked for too long, damaged, or of another version."""
 
     code = "database"
+
+
+class Contention(DatabaseTrouble):
+    """The database took another transaction's side (a deadlock, a serialization failure): the same again may well succeed."""
+
+    code = "contention"

@@ -22,15 +22,16 @@ def newest() -> str:
 
 def current(store: Store) -> str | None:
     """The revision that the store is at; None where there are no tables yet. Raises DatabaseTrouble."""
-    with translated(store), store.engine.connect() as connection:
+    with store.reading() as session:
+        connection = session.connection()
         if not inspect(connection).has_table("alembic_version"):
             return None
         found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         return found
 
 
-def upgrade(store: Store) -> str:
-    """Brings the store to the newest schema, all of it or nothing; two nodes at once do it once.
+def upgrade(store: Store, to: str = "head") -> str:
+    """Brings the store to the newest schema (or `to`), all of it or nothing; two nodes at once do it once.
 
     Raises DatabaseTrouble when the store is newer than this program.
     """
@@ -45,8 +46,8 @@ def upgrade(store: Store) -> str:
         if not store.is_sqlite:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7267521)")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    return newest()
+        command.upgrade(config, to)
+    return newest() if to == "head" else to
 
 
 def refuse_newer(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The tables: who can answer (party, project), the issue and its stays, what was asked, and the record that is never changed."""
+"""The tables: who can answer (party, project), the issue and its stays, what was asked, the record, its archive, the nodes."""
 
 from datetime import date, datetime
 from typing import Any
@@ -10,6 +10,8 @@ from notifications.moments import Moment
 from notifications.outbox import OutboxRow
 
 __all__ = [
+    "ArchivedIssue",
+    "ArchivedMail",
     "Assignment",
     "Authority",
     "CalendarDay",
@@ -17,6 +19,7 @@ __all__ = [
     "Counter",
     "Issue",
     "JournalEntry",
+    "NodeRow",
     "OutboxRow",
     "PartyRow",
     "ProjectRow",
@@ -199,6 +202,12 @@ Index(
     sqlite_where=Issue.__table__.c.wake_at.is_not(None),  # type: ignore[attr-defined]
     postgresql_where=Issue.__table__.c.wake_at.is_not(None),  # type: ignore[attr-defined]
 )
+Index(
+    "ix_issue_closed_at",
+    Issue.__table__.c.closed_at,  # type: ignore[attr-defined]
+    sqlite_where=Issue.__table__.c.closed_at.is_not(None),  # type: ignore[attr-defined]
+    postgresql_where=Issue.__table__.c.closed_at.is_not(None),  # type: ignore[attr-defined]
+)
 Index("ix_issue_stage_status_due", Issue.__table__.c.stage, Issue.__table__.c.status, Issue.__table__.c.due_at)  # type: ignore[attr-defined]
 
 
@@ -308,3 +317,59 @@ class Counter(SQLModel, table=True):
 
     prefix: str = Field(primary_key=True)
     last: int
+
+
+class NodeRow(SQLModel, table=True):
+    """A process that works on this store, and its last sign of life."""
+
+    __tablename__ = "node"
+
+    #: Host, process and start, so that no two are ever the same.
+    id: str = Field(primary_key=True)
+    kind: str
+    program: str
+    started_at: datetime = moment(nullable=False)
+    seen_at: datetime = moment(nullable=False)
+    swept_at: datetime | None = moment()
+    sweep_seconds: float = 0
+    dispatched_at: datetime | None = moment()
+    #: Escalation is held: this node's clock leapt.
+    held: bool = False
+    stopped_at: datetime | None = moment()
+
+
+class ArchivedIssue(SQLModel, table=True):
+    """A closed issue that has left the hot tables: what is counted by, and all its rows in one compressed piece."""
+
+    __tablename__ = "archived_issue"
+
+    id: int = Field(primary_key=True)
+    number: str = Field(unique=True)
+    project_id: int = Field(index=True)
+    category: str
+    severity: str
+    stage: str
+    lead_id: int
+    raised_at: datetime = moment(nullable=False)
+    closed_at: datetime = moment(nullable=False, index=True)
+    archived_at: datetime = moment(nullable=False)
+    escalations: int = 0
+    #: zlib over JSON: issue, stays, requests, journal, cards, mails, as `archive.packed` writes them.
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class ArchivedMail(SQLModel, table=True):
+    """A mail about an issue that is still open, sent so long ago that its words are no longer kept."""
+
+    __tablename__ = "archived_mail"
+
+    key: str = Field(primary_key=True)
+    message_id: str
+    recipient: str
+    party: str = ""
+    language: str = ""
+    kind: str
+    about: str = Field(index=True)
+    state: str
+    queued_at: datetime = moment(nullable=False)
+    sent_at: datetime | None = moment()

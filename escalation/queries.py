@@ -1,13 +1,25 @@
 """Every SELECT that commands, sweeps, pages and reports share."""
 
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import Connection, Select, func, or_, select
 
-from escalation.errors import NotFound
-from escalation.models import Assignment, CardRow, Issue, JournalEntry, OutboxRow, RequestRow
+from escalation.errors import NotFound, Refused
+from escalation.models import (
+    ArchivedIssue,
+    ArchivedMail,
+    Assignment,
+    CardRow,
+    Issue,
+    JournalEntry,
+    OutboxRow,
+    RequestRow,
+)
+from escalation.portable import Kept, from_json
 from escalation.world import World
 from workflows.facts import Facts, Request, Snapshot
 
@@ -20,6 +32,8 @@ REQUEST = RequestRow.__table__  # type: ignore[attr-defined]
 JOURNAL = JournalEntry.__table__  # type: ignore[attr-defined]
 CARD = CardRow.__table__  # type: ignore[attr-defined]
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
+ARCHIVED = ArchivedIssue.__table__  # type: ignore[attr-defined]
+ARCHIVED_MAIL = ArchivedMail.__table__  # type: ignore[attr-defined]
 
 _FACTS = [ISSUE.c[name] for name in Facts._fields]
 _TEXTS = [ISSUE.c.title, ISSUE.c.description, ISSUE.c.progress_note, ISSUE.c.cooperating_orgs]
@@ -77,6 +91,8 @@ def load(connection: Connection, world: World, numbers: Iterable[str], now: date
         rows = connection.execute(statement.with_for_update() if lock else statement).all()
         found |= {each.snapshot.facts.number: each for each in _loaded(connection, world, rows, now, objections=True)}
     if missing := [number for number in wanted if number not in found]:
+        if lock and archived(connection, missing[0]) is not None:
+            raise Refused("archived", f"{missing[0]} is over and in the archive; raise a new issue that names it")
         raise NotFound(f"there is no issue {missing[0]}", "`escalation list` shows all numbers")
     return found
 
@@ -113,12 +129,6 @@ def pending_requests(connection: Connection, ids: Sequence[int]) -> dict[int, tu
     for row in connection.execute(statement):
         found.setdefault(row[0], []).append(Request._make(row))
     return {issue_id: tuple(requests) for issue_id, requests in found.items()}
-
-
-def all_requests(connection: Connection, issue_id: int) -> list[Request]:
-    """Every request ever made about an issue."""
-    statement = select(*_REQUEST).where(REQUEST.c.issue_id == issue_id).order_by(REQUEST.c.no)
-    return [Request._make(row) for row in connection.execute(statement)]
 
 
 def _late_acknowledgements(connection: Connection, world: World, facts: list[Facts], now: datetime) -> dict[int, int]:
@@ -163,17 +173,82 @@ def assignments(connection: Connection, issue_id: int) -> list[Any]:
     return list(connection.execute(select(ASSIGNMENT).where(ASSIGNMENT.c.issue_id == issue_id).order_by(ASSIGNMENT.c.no)))
 
 
+def requests(connection: Connection, issue_id: int) -> list[Any]:
+    """Every request ever made about an issue."""
+    return list(connection.execute(select(REQUEST).where(REQUEST.c.issue_id == issue_id).order_by(REQUEST.c.no)))
+
+
+def cards(connection: Connection, issue_id: int) -> list[Any]:
+    """An issue's cards, oldest first."""
+    return list(connection.execute(select(CARD).where(CARD.c.issue_id == issue_id).order_by(CARD.c.id)))
+
+
 def mails(connection: Connection, number: str) -> list[Any]:
-    """The mails about an issue, oldest first."""
-    return list(connection.execute(select(OUTBOX).where(OUTBOX.c.about == number).order_by(OUTBOX.c.id)))
+    """The mails about an issue, oldest first; of those sent long ago only that they were."""
+    old = connection.execute(
+        select(ARCHIVED_MAIL).where(ARCHIVED_MAIL.c.about == number).order_by(ARCHIVED_MAIL.c.queued_at, ARCHIVED_MAIL.c.key)
+    )
+    slim = [Kept({"id": None, "attempts": 1, "last_error": "", **row}) for row in old.mappings()]
+    return [*slim, *connection.execute(select(OUTBOX).where(OUTBOX.c.about == number).order_by(OUTBOX.c.id))]
 
 
 def one_row(connection: Connection, number: str) -> Any:
-    """An issue's whole row. Raises NotFound."""
+    """An open issue's whole row, or that of one closed not long ago. Raises NotFound."""
     row = connection.execute(select(ISSUE).where(ISSUE.c.number == number)).first()
     if row is None:
         raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
     return row
+
+
+class Whole(NamedTuple):
+    """An issue and everything that belongs to it, oldest first."""
+
+    issue: Any
+    stays: list[Any]
+    requests: list[Any]
+    journal: list[Any]
+    cards: list[Any]
+    mails: list[Any]
+
+
+#: The tables of the parts of a Whole, in its order.
+PARTS = (ISSUE, ASSIGNMENT, REQUEST, JOURNAL, CARD, OUTBOX)
+
+
+def whole(connection: Connection, number: str) -> Whole:
+    """An issue whole, wherever it is kept. Raises NotFound."""
+    try:
+        row = one_row(connection, number)
+    except NotFound:
+        content = archived(connection, number)
+        if content is None:
+            raise
+        return unpacked(content)
+    mine = row.id
+    return Whole(
+        row,
+        assignments(connection, mine),
+        requests(connection, mine),
+        journal(connection, mine),
+        cards(connection, mine),
+        mails(connection, number),
+    )
+
+
+def archived(connection: Connection, number: str) -> bytes | None:
+    """The archive's piece of an issue, if it is there."""
+    found: bytes | None = connection.execute(select(ARCHIVED.c.content).where(ARCHIVED.c.number == number)).scalar()
+    return found
+
+
+def unpacked(content: bytes) -> Whole:
+    """An archived piece as it was."""
+    told = orjson.loads(zlib.decompress(content))
+    parts = [
+        [Kept(from_json(table, row) | {name: row[name] for name in row if name not in table.c}) for row in rows]
+        for table, rows in zip(PARTS, told, strict=True)
+    ]
+    return Whole(parts[0][0], *parts[1:])
 
 
 def listing(

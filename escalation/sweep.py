@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 from types import TracebackType
 from typing import TypeVar
 
@@ -84,11 +85,18 @@ class Sweeper:
         self.world = world
         self.outgoing = outgoing
         self._told_on: datetime | None = None
+        self._stopping = Event()
+
+    def stop(self) -> None:
+        """A sweep that runs ends after the transaction it is in; none begins. From any thread."""
+        self._stopping.set()
 
     def sweep_once(self, now: datetime, *, limit: int | None = None, dry_run: bool = False) -> Swept:
         """Decides about every issue with `wake_at <= now` until nothing is due; one step an issue and transaction."""
-        now, swept = utc(now), Swept()
+        now, swept = utc(now), Swept(next_wake_at=self._next())
         for _ in range(ROUNDS):
+            if swept.next_wake_at is None or swept.next_wake_at > now:
+                break
             if limit is not None and swept.examined >= limit:
                 break
             room = NOTICED if limit is None else min(NOTICED, limit - swept.examined)
@@ -97,14 +105,19 @@ class Sweeper:
                 break
             before = swept.examined
             for chunk in _chunks(sorted(ids), TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]):
+                if self._stopping.is_set():
+                    return swept
                 self._move(chunk, now, swept, dry_run)
+            swept.next_wake_at = self._next()
             if dry_run or swept.examined == before:
                 break
         if not dry_run:
             self._daily(now)
-        with self.store.reading() as session:
-            swept.next_wake_at = queries.next_wake_at(session.connection())
         return swept
+
+    def _next(self) -> datetime | None:
+        with self.store.reading() as session:
+            return queries.next_wake_at(session.connection())
 
     def _daily(self, now: datetime) -> None:
         """What is told once a day whatever is due; its keys make it once, however many nodes sweep."""
@@ -123,9 +136,9 @@ class Sweeper:
 
     def _move(self, ids: Sequence[int], now: datetime, swept: Swept, dry_run: bool) -> None:
         """One transaction. If it cannot be written as a whole, each issue is tried by itself."""
-        trial = Swept()
         try:
-            self._transact(ids, now, trial, dry_run)
+            with _no_collecting():
+                trial = self.store.write(lambda session: self._transact(session, ids, now, dry_run))
         except _TROUBLE as error:
             if len(ids) == 1:
                 self._set_aside(ids[0], now, error, swept)
@@ -136,25 +149,25 @@ class Sweeper:
             return
         _add(swept, trial)
 
-    def _transact(self, ids: Sequence[int], now: datetime, swept: Swept, dry_run: bool) -> None:
-        with _no_collecting(), self.store.transaction() as session:
-            world = self.world.read(session)
-            loaded: list[Loaded] = []
-            for bite in _chunks(ids, BITE):
-                loaded += queries.claim(session.connection(), world, bite, now)
-            with _Writing(session) as writing:
-                for some in _chunks(loaded, BITE):
-                    batch = Batch()
-                    for each in some:
-                        self._decide(world, each, now, batch, swept)
-                    if not dry_run:
-                        writing.put(batch)
-            swept.examined += len(loaded)
-            swept.conflicts += len(ids) - len(loaded)
-            if dry_run:
-                session.rollback()
-            else:
-                _no_longer_aside(session, ids)
+    def _transact(self, session: Session, ids: Sequence[int], now: datetime, dry_run: bool) -> Swept:
+        swept, world = Swept(), self.world.read(session)
+        loaded: list[Loaded] = []
+        for bite in _chunks(ids, BITE):
+            loaded += queries.claim(session.connection(), world, bite, now)
+        with _Writing(session) as writing:
+            for some in _chunks(loaded, BITE):
+                batch = Batch()
+                for each in some:
+                    self._decide(world, each, now, batch, swept)
+                if not dry_run:
+                    writing.put(batch)
+        swept.examined += len(loaded)
+        swept.conflicts += len(ids) - len(loaded)
+        if dry_run:
+            session.rollback()
+        else:
+            _no_longer_aside(session, ids)
+        return swept
 
     def _decide(self, world: World, loaded: Loaded, now: datetime, batch: Batch, swept: Swept) -> None:
         facts = loaded.snapshot.facts

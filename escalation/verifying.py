@@ -1,5 +1,6 @@
 """verify: replays every journal and checks the invariants of engine.md 6, as fsck does for a disk."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,7 +12,7 @@ from sqlmodel import Session
 
 from escalation import journal, queries
 from escalation.models import SetAside
-from escalation.queries import ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
+from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
 from escalation.world import World
 from workflows.facts import Facts
 from workflows.rules import wake_at
@@ -54,40 +55,65 @@ class Verified:
 
 
 def verify(session: Session, world: World) -> Verified:
-    """Looks at every issue of the store; changes nothing."""
+    """Looks at every issue of the store, and of its archive; changes nothing."""
     connection = session.connection()
     found = Verified()
-    aside = set(connection.execute(select(SET_ASIDE.c.issue_id)).scalars())
-    last = 0
-    while True:
-        statement = select(ISSUE.c.id).where(ISSUE.c.id > last).order_by(ISSUE.c.id).limit(CHUNK)
-        ids = list(connection.execute(statement).scalars())
-        if not ids:
-            break
-        last = ids[-1]
-        for broken in _chunk(connection, world, ids, aside, found):
-            found.broken.append(broken)
+    for ids in _pages(connection, ISSUE.c.id):
+        found.broken += problems(connection, world, ids, found)
+    for ids in _pages(connection, ARCHIVED.c.id):
+        for content in connection.execute(select(ARCHIVED.c.content).where(ARCHIVED.c.id.in_(ids)).order_by(ARCHIVED.c.id)):
+            found.broken += _archived(content[0], world, found)
     found.broken += _orphans(connection)
     return found
 
 
-def _chunk(connection: Connection, world: World, ids: list[int], aside: set[int], found: Verified) -> Iterator[Broken]:
+def _pages(connection: Connection, ids: Any) -> Iterator[list[int]]:
+    last = 0
+    while page := list(connection.execute(select(ids).where(ids > last).order_by(ids).limit(CHUNK)).scalars()):
+        last = page[-1]
+        yield page
+
+
+def problems(connection: Connection, world: World, ids: list[int], found: Verified | None = None) -> list[Broken]:
+    """What is wrong with these issues; counts into `found` what was looked at."""
     columns = [ISSUE.c[name] for name in Facts._fields]
     rows = [Facts._make(row) for row in connection.execute(select(*columns).where(ISSUE.c.id.in_(ids)))]
     entries = _grouped(connection, select(JOURNAL).where(JOURNAL.c.issue_id.in_(ids)).order_by(JOURNAL.c.seq))
     stays = _grouped(connection, select(ASSIGNMENT).where(ASSIGNMENT.c.issue_id.in_(ids)).order_by(ASSIGNMENT.c.no))
     pending = queries.pending_requests(connection, ids)
+    aside = set(connection.execute(select(SET_ASIDE.c.issue_id).where(SET_ASIDE.c.issue_id.in_(ids))).scalars())
     told = _told(connection, [row.number for row in rows])
+    broken: list[Broken] = []
     for facts in rows:
+        timer = None if facts.id in aside else wake_at(facts, pending.get(facts.id, ()))
+        mine = entries.get(facts.id, [])
+        broken += _one(facts, mine, stays.get(facts.id, []), told.get(facts.number, set()), world, found)
+        if facts.id not in aside and facts.wake_at != timer:
+            broken.append(Broken(facts.number, "timer", f"wakes at {facts.wake_at}, its clocks say {timer}"))
+    return broken
+
+
+def _archived(content: bytes, world: World, found: Verified) -> Iterator[Broken]:
+    try:
+        whole = queries.unpacked(content)
+        facts = Facts._make(getattr(whole.issue, name) for name in Facts._fields)
+    except (ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
+        yield Broken("", "archive", f"a piece of the archive cannot be read: {error}")
+        return
+    told = {number for mail in whole.mails if (number := _entry_of(mail.key)) is not None}
+    yield from _one(facts, whole.journal, whole.stays, told, world, found)
+
+
+def _one(
+    facts: Facts, entries: list[Any], stays: list[Any], told: set[int], world: World, found: Verified | None
+) -> Iterator[Broken]:
+    if found is not None:
         found.issues += 1
-        found.entries += len(entries.get(facts.id, []))
-        yield from _journal_of(facts, entries.get(facts.id, []), told.get(facts.number, set()))
-        yield from _stays_of(facts, stays.get(facts.id, []))
-        expected = wake_at(facts, pending.get(facts.id, ()))
-        if facts.wake_at != expected and facts.id not in aside:
-            yield Broken(facts.number, "timer", f"wakes at {facts.wake_at}, its clocks say {expected}")
-        if facts.workflow not in world.sources:
-            yield Broken(facts.number, "workflow", f"its version {facts.workflow} is not in the store")
+        found.entries += len(entries)
+    yield from _journal_of(facts, entries, told)
+    yield from _stays_of(facts, stays)
+    if facts.workflow not in world.sources:
+        yield Broken(facts.number, "workflow", f"its version {facts.workflow} is not in the store")
 
 
 def _grouped(connection: Connection, statement: Any) -> dict[int, list[Any]]:
@@ -100,11 +126,16 @@ def _grouped(connection: Connection, statement: Any) -> dict[int, list[Any]]:
 def _told(connection: Connection, numbers: list[str]) -> dict[str, set[int]]:
     """For which entries of each issue there are mails, read from their unique keys."""
     found: dict[str, set[int]] = {}
-    for about, key in connection.execute(select(OUTBOX.c.about, OUTBOX.c.key).where(OUTBOX.c.about.in_(numbers))):
-        parts = key.split(":")
-        if len(parts) > 1 and parts[1].isdigit():
-            found.setdefault(about, set()).add(int(parts[1]))
+    for table in (OUTBOX, ARCHIVED_MAIL):
+        for about, key in connection.execute(select(table.c.about, table.c.key).where(table.c.about.in_(numbers))):
+            if (entry := _entry_of(key)) is not None:
+                found.setdefault(about, set()).add(entry)
     return found
+
+
+def _entry_of(key: str) -> int | None:
+    parts = key.split(":")
+    return int(parts[1]) if len(parts) > 1 and parts[1].isdigit() else None
 
 
 def _journal_of(facts: Facts, entries: list[Any], told: set[int]) -> Iterator[Broken]:

@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
 from sqlmodel import Session
 
 from escalation import queries
 from escalation.commands import find_party
 from escalation.errors import UsageError
 from escalation.explaining import late_by, light, overdue
-from escalation.queries import ISSUE, JOURNAL
+from escalation.portable import Kept
+from escalation.queries import ISSUE
 from escalation.world import World
 from workflows.facts import Facts
 
@@ -147,17 +147,14 @@ def _mine(world: World, text: str) -> list[int] | None:
     return [party.id]
 
 
-class _Then:
-    """A row as it stood at an earlier moment."""
-
-    def __init__(self, mapping: dict[str, Any]) -> None:
-        self._mapping = mapping
-
-
 def as_of(session: Session, row: Any, at: datetime) -> Any | None:
     """The row as its journal had it at `at`; None if the issue was not there yet."""
-    statement = select(JOURNAL.c.body).where(JOURNAL.c.issue_id == row.id, JOURNAL.c.at <= at).order_by(JOURNAL.c.seq)
-    bodies = [orjson.loads(body) for body in session.connection().execute(statement).scalars()]
+    return as_told(row, queries.journal(session.connection(), row.id), at)
+
+
+def as_told(row: Any, journal: Sequence[Any], at: datetime) -> Any | None:
+    """The same from entries that are at hand."""
+    bodies = [orjson.loads(entry.body) for entry in journal if entry.at <= at]
     if not bodies:
         return None
     mapping = dict(row._mapping)
@@ -166,7 +163,7 @@ def as_of(session: Session, row: Any, at: datetime) -> Any | None:
         mapping |= body.get("texts", {})
         mapping["version"] = body["seq"]
     mapping["wake_at"] = None
-    return _Then(mapping)
+    return Kept(mapping)
 
 
 _MOMENTS = {name for name in Facts._fields if name.endswith("_at")} | {"clock_from", "hold_until"}
@@ -244,18 +241,17 @@ def letters(rows: Sequence[Any], world: World) -> list[dict[str, Any]]:
 
 def shown(session: Session, world: World, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
     """One issue whole, as it stood at `at` if given. Raises NotFound, and UsageError if it was not there yet."""
-    connection = session.connection()
-    row = queries.one_row(connection, number)
+    whole = queries.whole(session.connection(), number)
     moment = at or now
-    if at is not None and (then := as_of(session, row, at)) is None:
+    row = whole.issue
+    if at is not None and (row := as_told(row, whole.journal, at)) is None:
         raise UsageError(f"{number} was not there yet at {local(at, world)}", "give a later --at")
-    whole = issue(then if at is not None else row, world, moment)
     return {
-        "issue": whole,
-        "assignments": stays([each for each in queries.assignments(connection, row.id) if each.entered_at <= moment], world),
-        "journal": entries([each for each in queries.journal(connection, row.id) if each.at <= moment], world),
-        "mails": letters([each for each in queries.mails(connection, number) if each.queued_at <= moment], world),
-        "requests": [each._asdict() for each in queries.all_requests(connection, row.id) if each.asked_at <= moment],
+        "issue": issue(row, world, moment),
+        "assignments": stays([each for each in whole.stays if each.entered_at <= moment], world),
+        "journal": entries([each for each in whole.journal if each.at <= moment], world),
+        "mails": letters([each for each in whole.mails if each.queued_at <= moment], world),
+        "requests": [dict(each._mapping) for each in whole.requests if each.asked_at <= moment],
     }
 
 

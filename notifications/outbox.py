@@ -54,6 +54,9 @@ OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 _WAITING = text("state IN ('queued', 'sending')")
 Index("ix_outbox_waiting", OUTBOX.c.next_try_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
 
+#: The states of what nobody has to look after any more.
+OVER = ("sent", "obsolete")
+
 #: The columns of `row_values`, for those who write many rows at once.
 COLUMNS = (
     "key",

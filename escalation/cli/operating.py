@@ -1,8 +1,6 @@
 """Commands about running it: demo, init, sweep, dispatch, worker, verify, doctor, outbox."""
 
 import asyncio
-import logging
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from escalation import demo as play
+from escalation import logs
 from escalation.app import App
 from escalation.cli.shared import AsJson, At, ConfigFile, console, moment, opened, progress, say, show_json, show_table
 from escalation.clock import system_clock
@@ -146,14 +145,8 @@ def worker(
     config: ConfigFile = None, verbose: Annotated[bool, typer.Option("--verbose", help="详细日志 log more")] = False
 ) -> None:
     """Works until it is told to stop."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for name in ("apscheduler", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     with opened(config) as app:
+        logs.configure(app.settings.log.format, "debug" if verbose else app.settings.log.level)
         asyncio.run(_work(app))
 
 

@@ -1,0 +1,59 @@
+"""Who works on the store, and what Prometheus is told."""
+
+from datetime import timedelta
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from escalation import metrics, nodes
+from escalation.app import App
+from escalation.config import DatabaseSettings, Settings
+from escalation.database import Store
+from escalation.nodes import Node
+from tests.town import Town, at
+
+NOW = at("2026-09-01 09:00")
+
+
+def test_a_node_is_working_silent_or_stopped(store: Store) -> None:
+    first, second, third = (Node(kind, NOW - timedelta(seconds=age)) for kind, age in (("worker", 9), ("serve", 8), ("worker", 7)))
+    third.held = True
+    with store.transaction() as session:
+        for node, seen in ((first, 200), (second, 10), (third, 20)):
+            node.sign(session, NOW - timedelta(seconds=seen))
+        second.sign(session, NOW, stopped=True)
+    with store.reading() as session:
+        found = nodes.listing(session, NOW)
+    assert [(node["kind"], node["state"]) for node in found] == [("serve", "stopped"), ("worker", "held"), ("worker", "silent")]
+
+
+def test_nodes_that_are_long_gone_are_forgotten(store: Store) -> None:
+    with store.transaction() as session:
+        Node("worker", NOW - timedelta(days=9)).sign(session, NOW - timedelta(days=8))
+        Node("worker", NOW).sign(session, NOW)
+    with store.reading() as session:
+        assert len(nodes.listing(session, NOW)) == 1
+
+
+def test_prometheus_is_told_how_the_store_stands(database: str) -> None:
+    app = App(Settings(database=DatabaseSettings(url=database)))
+    town = Town(app.store)
+    for _ in range(3):
+        town.dispatched()
+    town.sweep("2026-09-09 09:00")
+    with app.store.transaction() as session:
+        Node("worker", town.now).sign(session, town.now)
+    due = town.facts("WT26-0001").due_at
+    assert due is not None
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(metrics.exposition(app, due + timedelta(minutes=5)).decode())
+        for sample in family.samples
+    }
+    app.close()
+    assert sum(value for name, value in told.items() if name[0] == "escalation_issues_open") == 3
+    assert told["escalation_issues_overdue", "city"] == 3
+    assert told["escalation_due_lag_seconds",] >= 299
+    assert told["escalation_outbox", "queued"] > 0
+    assert told["escalation_outbox_oldest_seconds",] > 0
+    assert told["escalation_nodes", "silent"] == 1
+    assert told["escalation_set_aside",] == 0

@@ -1,0 +1,72 @@
+"""Logs: one line an event, and nothing in it that should not be read."""
+
+import io
+import json
+import logging
+
+import pytest
+
+from escalation import logs
+
+
+@pytest.fixture
+def said():  # type: ignore[no-untyped-def]
+    """Configures the logs, and answers what was written."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+
+    def configured(form: str) -> io.StringIO:
+        logs.configure(form, "debug", stream)
+        return stream
+
+    yield configured
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+SECRETS = [
+    ("password=hunter2", "hunter2"),
+    ("AUTH PLAIN AGVzY2FsYXRpb24AaHVudGVyMg==", "AGVz"),
+    ("Authorization: Bearer esc_9f8e7d", "esc_9f8e7d"),
+    ("token: 'eyJhbGciOi'", "eyJhbGciOi"),
+    ("postgresql+psycopg://escalation:hunter2@db/escalation", "hunter2"),
+    ("550 no such user li.lei@example.org", "li.lei"),
+]
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+@pytest.mark.parametrize("form", ["lines", "json"])
+def test_secrets_and_addresses_are_taken_out(said, form: str, text: str, secret: str) -> None:  # type: ignore[no-untyped-def]
+    stream = said(form)
+    log = logging.getLogger("anybody")
+    log.debug(text)
+    log.error("failed", extra={"why": text, "password": secret, "many": [text]})
+    try:
+        raise ValueError(text)
+    except ValueError:
+        log.exception("in a traceback")
+    assert secret not in stream.getvalue()
+    assert logs.HIDDEN in stream.getvalue()
+
+
+def test_one_event_is_one_line_whatever_is_in_it(said) -> None:  # type: ignore[no-untyped-def]
+    stream = said("lines")
+    logging.getLogger("anybody").info("title: %s", "a\r\n2026-01-01 error forged\u202e\x1b[31m")
+    assert stream.getvalue().count("\n") == 1
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_programs_get_json(said) -> None:  # type: ignore[no-untyped-def]
+    stream = said("json")
+    logging.getLogger("escalation.sweep").info("swept", extra={"examined": 3})
+    told = json.loads(stream.getvalue())
+    assert (told["event"], told["examined"], told["level"], told["logger"]) == ("swept", 3, "info", "escalation.sweep")
+
+
+def test_a_log_that_cannot_be_written_stops_nobody(said) -> None:  # type: ignore[no-untyped-def]
+    said("lines")
+    closed = io.StringIO()
+    logs.configure("lines", "info", closed)
+    closed.close()
+    logging.getLogger("anybody").info("nobody reads this")
