@@ -124,5 +124,3 @@ def test_a_backup_of_a_newer_program_is_refused(lived: Town, tmp_path: Path, emp
     monkeypatch.undo()
     with pytest.raises(UsageError, match="newer program"):
         backing.restore(tmp_path / "b.zip", empty("sqlite"))
-
-

@@ -15,7 +15,9 @@ NOW = at("2026-09-01 09:00")
 
 
 def test_a_node_is_working_silent_or_stopped(store: Store) -> None:
-    first, second, third = (Node(kind, NOW - timedelta(seconds=age)) for kind, age in (("worker", 9), ("serve", 8), ("worker", 7)))
+    first, second, third = (
+        Node(kind, NOW - timedelta(seconds=age)) for kind, age in (("worker", 9), ("serve", 8), ("worker", 7))
+    )
     third.held = True
     with store.transaction() as session:
         for node, seen in ((first, 200), (second, 10), (third, 20)):
