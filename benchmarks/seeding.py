@@ -58,7 +58,7 @@ class Stores:
 
     def seeded(self, n: int, overdue: int | None = None) -> str:
         """A store with 10 n open issues, n of them overdue (or as many as said); its URL."""
-        url = self._empty(f"seed_{n}_{overdue or 0}")
+        url = self.empty(f"seed_{n}_{overdue or 0}")
         store = Store(url)
         migrating.upgrade(store)
         _raise(store, min(10 * n, GENUINE))
@@ -85,7 +85,7 @@ class Stores:
         else:
             self.postgres.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
-    def _empty(self, name: str) -> str:
+    def empty(self, name: str) -> str:
         if self.postgres is None:
             return f"sqlite:///{self.folder / name}.db"
         self.postgres.execute(f"CREATE DATABASE {name}")

@@ -152,8 +152,12 @@ class Sweeper:
     def _transact(self, session: Session, ids: Sequence[int], now: datetime, dry_run: bool) -> Swept:
         swept, world = Swept(), self.world.read(session)
         loaded: list[Loaded] = []
+        asked = 0
         for bite in _chunks(ids, BITE):
             loaded += queries.claim(session.connection(), world, bite, now)
+            asked += len(bite)
+            if not loaded:
+                break  # another node is at these neighbours: they are left to it
         with _Writing(session) as writing:
             for some in _chunks(loaded, BITE):
                 batch = Batch()
@@ -162,7 +166,7 @@ class Sweeper:
                 if not dry_run:
                     writing.put(batch)
         swept.examined += len(loaded)
-        swept.conflicts += len(ids) - len(loaded)
+        swept.conflicts += asked - len(loaded)
         if dry_run:
             session.rollback()
         else:
