@@ -67,7 +67,7 @@ def configure(form: str = "lines", level: str = "info", stream: TextIO | None = 
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # what libraries say at these levels is about their own insides
-    for name in ("apscheduler", "alembic", "asyncio", "aiosmtplib", "sqlalchemy", "mail.log"):
+    for name in ("apscheduler", "alembic", "asyncio", "transitions", "aiosmtplib", "sqlalchemy", "mail.log"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
