@@ -5,6 +5,7 @@ BEGIN IMMEDIATE; and versions before 3.51.3 (3.50.7, 3.44.6) can lose committed 
 journal (https://sqlite.org/wal.html#walresetbug).
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,8 +62,16 @@ class Store:
 
         Raises DatabaseTrouble when the store cannot be used; every other exception passes through.
         """
+        self._refuse_vanished()
         with translated(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def _refuse_vanished(self) -> None:
+        """SQLite goes on writing into a file that was deleted under it, and all of it would be lost."""
+        path = self.url.database
+        if self.is_sqlite and self.engine.pool.checkedin() and path and not os.path.exists(path):  # type: ignore[attr-defined]
+            self.engine.dispose()
+            raise DatabaseTrouble(f"the database file is gone ({self.name()})", "put it back, or restore the newest backup")
 
     def write(self, work: Callable[[Session], T]) -> T:
         """Does work in a transaction and answers what it answers; tried again when the database preferred another's.
@@ -83,6 +92,16 @@ class Store:
         """A session that only looks. Raises DatabaseTrouble when the store cannot be used."""
         with translated(self), Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
+
+    def check(self) -> None:
+        """Looks at every page of a SQLite file. Raises DatabaseTrouble when one is damaged; PostgreSQL looks after its own."""
+        if not self.is_sqlite:
+            return
+        with self.reading() as session:
+            found = session.connection().execute(text("PRAGMA integrity_check(1)")).scalar()
+        if found != "ok":
+            hint = "stop, keep a copy, and restore the newest backup"
+            raise DatabaseTrouble(f"the database file is damaged: {found} ({self.name()})", hint)
 
     def ahead(self, now: datetime) -> timedelta:
         """How far a clock is ahead of the database's own; nothing on SQLite, which has none."""
@@ -154,6 +173,7 @@ TROUBLES: tuple[tuple[str, str, str], ...] = (
         "the database closed the connection",
         "it will be tried again; is the server being restarted?",
     ),
+    ("connection is lost", "the database closed the connection", "it will be tried again; is the server being restarted?"),
     ("terminating connection", "the database closed the connection", "it will be tried again; is the server being restarted?"),
 )
 

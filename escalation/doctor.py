@@ -54,6 +54,7 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
 def _database(app: App) -> str:
     with app.store.reading() as session:
         session.connection().execute(text("SELECT 1"))
+    app.store.check()
     if app.store.is_sqlite:
         mode = "WAL" if wal_is_safe() else "rollback journal: this SQLite has the WAL-reset bug"
         return f"{app.store.name()}, SQLite {sqlite3.sqlite_version}, {mode}"

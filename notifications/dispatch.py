@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,6 +14,9 @@ from notifications import outbox
 from notifications.message import BadAddress, Channel, GiveUp, Hold, Message, Outcome, TryAgain, check_address
 from notifications.outbox import Claimed, RetryPolicy
 from notifications.rendering import Rendered, Renderer, plainly
+
+#: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
+RECORDED = 20
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
@@ -72,11 +75,11 @@ async def dispatch_once(
     with open_session() as session:
         going = _claim(session, settings, now, limit, done)
     if going:
-        results: dict[int, Outcome] = {}
+        book = _Book(open_session, settings, now, done)
         try:
-            await _send_all(going, channel, _Writer(renderer, settings, now, done), settings.lease, results)
+            await _send_all(going, channel, _Writer(renderer, settings, now, done), settings.lease, book)
         finally:
-            _record(open_session, going, results, settings, now, done)
+            book.close(going)
     with open_session() as session:
         done.left = outbox.waiting(session)
     return done
@@ -99,37 +102,51 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
     return going
 
 
-def _record(
-    open_session: OpenSession,
-    going: Sequence[Claimed],
-    results: dict[int, Outcome],
-    settings: DispatchSettings,
-    now: datetime,
-    done: DispatchCounts,
-) -> None:
-    unknown = TryAgain("unknown: sending was broken off, the server may have it")
-    outcomes = [(each, results.get(each.id, unknown)) for each in going]
-    with open_session() as session:
-        counted = outbox.record(session, outcomes, now, settings.policy)
-    done.sent, done.retry, done.dead = counted.sent, counted.retry, counted.dead
-    done.held, done.late = counted.held, counted.late
-    done.stopped = next(filter(None, map(_stops, results.values())), "")
+class _Book:
+    """Takes down what became of the messages, a few at a time: what is not yet on record is sent again after a crash."""
+
+    def __init__(self, open_session: OpenSession, settings: DispatchSettings, now: datetime, done: DispatchCounts) -> None:
+        self.open_session, self.settings, self.now, self.done = open_session, settings, now, done
+        self.recorded: set[int] = set()
+        self._waiting: list[tuple[Claimed, Outcome]] = []
+
+    def add(self, each: Claimed, outcome: Outcome) -> None:
+        """One more is known."""
+        self._waiting.append((each, outcome))
+        self.recorded.add(each.id)
+        self.done.stopped = self.done.stopped or _stops(outcome)
+        if len(self._waiting) >= RECORDED:
+            with suppress(Exception):  # the store is in trouble: `close` tries once more, and says so
+                self._write()
+
+    def close(self, going: Sequence[Claimed]) -> None:
+        """The rest; what was broken off may have arrived."""
+        unknown = TryAgain("unknown: sending was broken off, the server may have it")
+        self._waiting += [(each, unknown) for each in going if each.id not in self.recorded]
+        self._write()
+
+    def _write(self) -> None:
+        with self.open_session() as session:
+            counted = outbox.record(session, self._waiting, self.now, self.settings.policy)
+        self._waiting = []
+        for name in ("sent", "retry", "dead", "held", "late"):
+            setattr(self.done, name, getattr(self.done, name) + getattr(counted, name))
 
 
 def _stops(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, TryAgain | Hold) and outcome.host else ""
 
 
-async def _send_all(
-    going: Sequence[Claimed], channel: Channel, writer: "_Writer", lease: timedelta, results: dict[int, Outcome]
-) -> None:
+async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer", lease: timedelta, book: _Book) -> None:
     async def send(each: Claimed) -> None:
+        outcome: Outcome
         try:
-            results[each.id] = await channel.send(writer.message(each))
+            outcome = await channel.send(writer.message(each))
         except BadAddress as error:
-            results[each.id] = GiveUp(str(error))
+            outcome = GiveUp(str(error))
         except Exception as error:  # of this message alone, whatever it is
-            results[each.id] = TryAgain(f"{type(error).__name__}: {error}")
+            outcome = TryAgain(f"{type(error).__name__}: {error}")
+        book.add(each, outcome)
 
     try:
         # before the lease ends and another node sends them too; time by the loop's own clock, which nobody sets

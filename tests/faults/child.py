@@ -1,11 +1,9 @@
 """A node of its own: `python -m tests.faults.child WHAT URL MOMENT [...]`, one line of JSON at the end of what it does.
 
 sweep URL MOMENT             one sweep; says `ready` and waits for a line first, so that several begin together
-nursery URL BITE             for every line with a moment: a process of its own sweeps, its pid is said, then how it ended
 """
 
 import json
-import os
 import sys
 import warnings
 from datetime import datetime
@@ -44,27 +42,7 @@ def sweep(url: str, moment: str, bite: str = "") -> dict[str, object]:
     }
 
 
-def nursery(url: str, bite: str) -> None:
-    """Children that are killed often should not have to be taught everything each time: they are forked, ready to work."""
-    import escalation.sweep
-
-    escalation.sweep.TRANSACTION = {"sqlite": int(bite), "postgresql": int(bite)}
-    print("ready", flush=True)
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            store = Store(url)
-            Sweeper(store, WorldReader(), Outgoing()).sweep_once(datetime.fromisoformat(line.strip()))
-            os._exit(0)
-        print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
-
-
 if __name__ == "__main__":
     warnings.simplefilter("error")
-    what, *arguments = sys.argv[1:]
-    if what == "nursery":
-        nursery(*arguments)
-    else:
-        print(json.dumps(sweep(*arguments)), flush=True)
+    _, *arguments = sys.argv[1:]
+    print(json.dumps(sweep(*arguments)), flush=True)

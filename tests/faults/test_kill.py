@@ -1,59 +1,23 @@
 """SIGKILL in the middle of a sweep, again and again: nothing is lost, nothing is done twice, nothing is half done."""
 
-import os
 import random
-import select
-import signal
-import subprocess
-import sys
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import func
 from sqlalchemy import select as query
 
 from escalation.database import Store
 from escalation.queries import ISSUE, JOURNAL
+from tests.faults.nursery import Nursery
 from tests.faults.test_two_nodes import every_move_has_its_mails, many, moves, open_stays
 from tests.oracle import slow_due
 from tests.town import at
 
-ROOT = Path(__file__).parents[2]
 KILLS, MANY_KILLS = 25, 1_000
 ISSUES, BITE = 1000, "20"
 #: How long a sweep is left alone at most, in seconds, to begin with; grows until some are killed after their first commits.
 LONGEST = 0.25
-
-
-class Nursery:
-    """A process that forks a sweeping child for every moment it is told."""
-
-    def __init__(self, url: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.child", "nursery", url, BITE],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
-        )  # fmt: skip
-        assert self._line() == "ready"
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().decode().strip()
-
-    def killed(self, moment: datetime, after: float) -> bool:
-        """A sweep that is killed after so many seconds; False if it was quicker."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{moment.isoformat()}\n".encode())
-        pid = int(self._line())
-        ended, _, _ = select.select([self.process.stdout], [], [], after)
-        if not ended:
-            os.kill(pid, signal.SIGKILL)
-        code = int(self._line())
-        assert code in (0, -signal.SIGKILL), f"the sweep failed by itself: {code}"
-        return code != 0
-
-    def close(self) -> None:
-        self.process.communicate(timeout=30)
 
 
 def ladder() -> list[datetime]:
@@ -91,7 +55,7 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
     kills = MANY_KILLS if long else KILLS
     store = new_store(database)
     town, numbers = many(store, ISSUES)
-    nursery = Nursery(database)
+    nursery = Nursery(database, BITE)
     request.addfinalizer(nursery.close)
     chance, killed, tried = random.Random(20260901), 0, 0
     left = ladder()
@@ -99,7 +63,7 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
     progress, longest = [0], LONGEST
     while killed < kills:
         tried += 1
-        done = nursery.killed(moment, chance.uniform(0, longest))
+        done = nursery.killed("sweep", moment, chance.uniform(0, longest))
         killed += done
         assert torn(store) == []
         assert max(moves(store).values(), default=1) == 1, "moved twice"

@@ -1,0 +1,116 @@
+"""Children that are killed often should not have to be taught everything each time: they are forked, ready to work.
+
+`python -m tests.faults.nursery URL [BITE]`, then a line of JSON a child: {"work": "sweep" | "dispatch", "moment": ..., "port": ...}.
+Says the child's pid, and how it ended. A child that is `patient` stops itself first, so that somebody can attach to it.
+"""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import escalation.sweep
+from escalation.applying import Outgoing
+from escalation.database import Store
+from escalation.sweep import Sweeper
+from escalation.world import WorldReader
+from notifications.dispatch import DispatchSettings, dispatch_once
+from notifications.rendering import Renderer
+from notifications.smtp import SmtpChannel, SmtpSettings
+
+ROOT = Path(__file__).parents[2]
+LEASE = timedelta(minutes=30)
+
+
+def sweep(url: str, moment: datetime) -> None:
+    """One sweep."""
+    store = Store(url)
+    Sweeper(store, WorldReader(), Outgoing()).sweep_once(moment)
+    store.close()
+
+
+def dispatch(url: str, moment: datetime, port: int, limit: int = 100) -> None:
+    """Sends what waits, over SMTP on this machine."""
+    store = Store(url)
+    channel = SmtpChannel(SmtpSettings(host="127.0.0.1", port=port, security="none", local_hostname="node"))
+    settings = DispatchSettings(node=f"node-{os.getpid()}", sender="escalation@example.org", lease=LEASE)
+    asyncio.run(dispatch_once(store.transaction, channel, Renderer(None), settings, moment, limit))
+    store.close()
+
+
+def work(url: str, told: dict[str, Any]) -> None:
+    """What one child does."""
+    if told.get("patient"):
+        os.kill(os.getpid(), signal.SIGSTOP)
+    moment = datetime.fromisoformat(told["moment"])
+    if told["work"] == "sweep":
+        sweep(url, moment)
+    else:
+        dispatch(url, moment, told["port"])
+
+
+class Nursery:
+    """A process that forks a working child for every thing it is told to do."""
+
+    def __init__(self, url: str, bite: str = "") -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery", url, bite],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+        )  # fmt: skip
+        assert self._line() == "ready"
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode().strip()
+
+    def child(self, work: str, moment: datetime, **more: object) -> int:
+        """Begins a child; its pid."""
+        assert self.process.stdin is not None
+        told = {"work": work, "moment": moment.isoformat(), **more}
+        self.process.stdin.write(json.dumps(told).encode() + b"\n")
+        return int(self._line())
+
+    def ended(self) -> bool:
+        """Waits for the child's end; was it killed? One that fails by itself is a failure of the test."""
+        code = int(self._line())
+        assert code in (0, -signal.SIGKILL), f"the child failed by itself: {code}"
+        return code != 0
+
+    def killed(self, work: str, moment: datetime, after: float, **more: object) -> bool:
+        """A child that is killed after so many seconds; False if it was quicker."""
+        pid = self.child(work, moment, **more)
+        done, _, _ = select.select([self.process.stdout], [], [], after)
+        if not done:
+            os.kill(pid, signal.SIGKILL)
+        return self.ended()
+
+    def close(self) -> None:
+        self.process.communicate(timeout=30)
+
+
+def serve(url: str, bite: str = "") -> None:
+    if bite:
+        escalation.sweep.TRANSACTION = {"sqlite": int(bite), "postgresql": int(bite)}
+    print("ready", flush=True)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                work(url, json.loads(line))
+            except BaseException as error:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                os._exit(1)
+            os._exit(0)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve(*sys.argv[1:])

