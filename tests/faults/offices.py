@@ -55,11 +55,15 @@ def _ready(session: Session) -> int:
     return sum(node["state"] == "working" and node["swept_at"] is not None for node in nodes.listing(session, datetime.now(UTC)))
 
 
+def wanted(due: datetime) -> Raise:
+    """An issue with a deadline of its own."""
+    return Raise("HLJ26-001", "power", "major", "wakes somebody", "PT0001", due_at=due)
+
+
 def delay(app: App, patience: float = 20) -> float:
     """Sets a deadline a moment ahead; seconds from the deadline until the issue was seen to have gone up."""
     due = datetime.now(UTC) + timedelta(seconds=0.2)
-    wanted = Raise("HLJ26-001", "power", "major", "wakes somebody", "PT0001", due_at=due)
-    issue, _ = app.raise_issue(wanted, datetime.now(UTC))
+    issue, _ = app.raise_issue(wanted(due), datetime.now(UTC))
     mine = select(ISSUE.c.id).where(ISSUE.c.number == issue["number"]).scalar_subquery()
     statement = select(JOURNAL.c.seq).where(JOURNAL.c.action == "escalate_auto", JOURNAL.c.issue_id == mine)
     until = time.monotonic() + patience

@@ -1,0 +1,145 @@
+"""Processes in trouble: frozen and woken, stopped by signals, short of memory and files, with nobody reading their log."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from escalation.database import Store
+from escalation.queries import OUTBOX
+from tests.faults import offices
+from tests.faults.nursery import LEASE, Nursery, dispatch
+from tests.faults.sink import Sink
+from tests.faults.test_kill import finish, torn
+from tests.faults.test_two_nodes import many, moves, overdue_moment
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_dispatcher_that_freezes_and_wakes_up_late(database: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    store: Store = new_store(database)
+    town, _ = many(store, 60)
+    town.sweep(overdue_moment())
+    nursery = Nursery(database)
+    with Sink() as sink:
+        pid = nursery.child("dispatch", overdue_moment(), port=sink.port)
+        while sink.arrived.total() < 30:
+            time.sleep(0.001)
+        os.kill(pid, signal.SIGSTOP)
+        later = overdue_moment() + 2 * LEASE
+        for _ in range(10):
+            dispatch(database, later, sink.port)
+        with store.reading() as session:
+            before = session.connection().execute(select(OUTBOX.c.id, OUTBOX.c.state, OUTBOX.c.sent_at)).all()
+        os.kill(pid, signal.SIGCONT)
+        assert nursery.ended() is False
+        with store.reading() as session:
+            after = session.connection().execute(select(OUTBOX.c.id, OUTBOX.c.state, OUTBOX.c.sent_at)).all()
+    nursery.close()
+    assert after == before, "the late one writes nothing over what the other has recorded"
+    assert {row.state for row in after} == {"sent"}
+    twice = sink.arrived.total() - len(after)
+    name = store.engine.dialect.name
+    figure(
+        4,
+        f"a dispatcher frozen in the middle (SIGSTOP), woken after its lease, {name}",
+        f"all sent, {twice} of {len(after)} twice",
+    )
+
+
+def test_a_sweeper_that_freezes_holds_up_only_its_own(postgresql: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    store: Store = new_store(postgresql)
+    town, numbers = many(store, 3_000)
+    nursery = Nursery(postgresql, "100")
+    pid = nursery.child("sweep", overdue_moment())
+    while not moves(store):
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGSTOP)
+    town.sweep(overdue_moment())
+    by_others = moves(store).total()
+    os.kill(pid, signal.SIGCONT)
+    assert nursery.ended() is False
+    nursery.close()
+    finish(town, overdue_moment())
+    assert moves(store) == {(number, "department"): 1 for number in numbers}
+    assert torn(store) == []
+    held = len(numbers) - by_others
+    assert held <= 100
+    figure(
+        4,
+        "a sweeper frozen in the middle (SIGSTOP), postgresql",
+        f"{held} of {len(numbers)} waited for it, the rest was moved meanwhile",
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_is_asked_to_stop_in_the_middle(database: str, tmp_path: Path, figure, number: signal.Signals) -> None:  # type: ignore[no-untyped-def]
+    app = offices.install(tmp_path, database)
+    (worker,) = offices.start(tmp_path, app, 1)
+    for _ in range(5):
+        app.raise_issue(offices.wanted(datetime.now(UTC)), datetime.now(UTC))
+    began = time.monotonic()
+    worker.send_signal(number)
+    assert worker.wait(timeout=10) == 0
+    seconds = time.monotonic() - began
+    with app.store.reading() as session:
+        leased = session.connection().execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "sending")).all()
+    assert leased == []
+    assert app.verify().broken == []
+    app.close()
+    figure(
+        29,
+        f"{number.name} to a worker, {app.store.engine.dialect.name}",
+        f"ends with 0 after {seconds:.1f} s, no lease left, verify ok",
+    )
+
+
+def worked(folder: Path, *before: str, stderr: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """A worker that is started under limits and stopped after its first look."""
+    command = [*before, sys.executable, "-m", "escalation", "worker", "--config", str(folder / "config.toml")]
+    return subprocess.Popen(command, cwd=ROOT, stderr=stderr)
+
+
+@pytest.mark.parametrize(
+    "limits", [("prlimit", "--as=600000000"), ("prlimit", "--nofile=64"), ("taskset", "-c", "0")], ids=["memory", "files", "cpu"]
+)
+def test_a_worker_under_limits(sqlite: str, tmp_path: Path, figure, limits: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    app = offices.install(tmp_path, sqlite)
+    worker = worked(tmp_path, *limits)
+    delay = offices.delay(app, patience=30)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=10) == 0
+    assert app.verify().broken == []
+    app.close()
+    figure(
+        23,
+        f"a worker under {' '.join(limits)}",
+        f"an issue moved {delay:.1f} s after its deadline, start of the process included",
+    )
+
+
+def test_a_worker_whose_log_nobody_reads(sqlite: str, tmp_path: Path, figure) -> None:  # type: ignore[no-untyped-def]
+    app = offices.install(tmp_path, sqlite)
+    read, write = os.pipe()
+    worker = worked(tmp_path, stderr=write)
+    os.close(write)
+    os.close(read)
+    delay = offices.delay(app, patience=30)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=10) == 0
+    with open("/dev/full", "w") as full:
+        worker = worked(tmp_path, stderr=full)
+        offices.delay(app, patience=30)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=10) == 0
+    app.close()
+    figure(
+        29, "a worker's standard error closed, and on a full disk", f"goes on: an issue moved {delay:.1f} s after its deadline"
+    )
