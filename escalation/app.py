@@ -237,6 +237,7 @@ class App:
             domain=smtp.domain,
             reply_to=smtp.reply_to,
             may_send=self.may_send,
+            merge_over=self.settings.mail.merge_over,
         )
 
     def may_send(self, now: datetime, urgent: bool) -> datetime | None:

@@ -128,16 +128,16 @@ def manifest_of(path: Path) -> Manifest:
 
 
 def restore(path: Path, store: Store) -> Manifest:
-    """Fills an empty store from a backup, all of it or nothing, and brings it to this program's schema.
+    """Fills an empty store of this program's schema from a backup, all of it or nothing; what is new since has its default.
 
     Mails that waited when the backup was made are given up rather than sent twice: `outbox retry` sends them.
     Raises UsageError when the store is not empty, or when the backup is damaged; then nothing was changed.
     """
     manifest = manifest_of(path)
     at = migrating.current(store)
-    if at is not None and (at != manifest.revision or _filled(store)):
+    if at is not None and (at != migrating.newest() or _filled(store)):
         raise UsageError(f"{store.name()} is not empty", "restore into a new database: move the old file away, or name another")
-    migrating.upgrade(store, manifest.revision)
+    migrating.upgrade(store)
     try:
         with zipfile.ZipFile(path) as archive, translated(store), store.engine.begin() as connection:
             _refuse_damaged(archive, manifest)
@@ -147,7 +147,6 @@ def restore(path: Path, store: Store) -> Manifest:
             _give_up_waiting(connection)
     except (zipfile.BadZipFile, zlib.error, KeyError, ValueError) as error:
         raise UsageError(f"the backup is damaged: {error}", "use another backup") from error
-    migrating.upgrade(store)
     return manifest
 
 

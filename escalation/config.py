@@ -69,6 +69,7 @@ class MailSettings(Section):
     quiet_hours: bool = True
     from_: str = Field(default="08:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     until: str = Field(default="18:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    merge_over: int = Field(default=5, ge=1)
     templates: str = ""
     base_url: str = ""
 

@@ -17,6 +17,8 @@ from notifications.rendering import Rendered, Renderer, plainly
 
 #: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
 RECORDED = 20
+#: A digest lists so many messages; of the rest it says how many.
+LINES = 200
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
@@ -41,6 +43,8 @@ class DispatchSettings:
     lease: timedelta = timedelta(minutes=30)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     may_send: MaySend = always
+    #: More messages than this for one person at a time go out as one digest.
+    merge_over: int = 5
 
 
 @dataclass(slots=True)
@@ -91,7 +95,7 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
     if held is not None:
         done.stopped = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}"
         return []
-    claimed = outbox.claim(session, now, limit, settings.node, settings.lease, settings.policy)
+    claimed = outbox.claim(session, now, limit, settings.node, settings.lease, settings.policy, together=True)
     going = claimed
     for urgent in (False, True):
         later = settings.may_send(now, urgent)
@@ -99,7 +103,7 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
             quiet = [each for each in claimed if each.urgent == urgent]
             going = [each for each in going if each.urgent != urgent]
             done.postponed += outbox.postpone(session, quiet, later)
-    return going
+    return outbox.merge(session, going, settings.merge_over)
 
 
 class _Book:
@@ -110,10 +114,10 @@ class _Book:
         self.recorded: set[int] = set()
         self._waiting: list[tuple[Claimed, Outcome]] = []
 
-    def add(self, each: Claimed, outcome: Outcome) -> None:
-        """One more is known."""
-        self._waiting.append((each, outcome))
-        self.recorded.add(each.id)
+    def add(self, together: Sequence[Claimed], outcome: Outcome) -> None:
+        """What became of one mail, and so of every message in it."""
+        self._waiting += [(each, outcome) for each in together]
+        self.recorded.update(each.id for each in together)
         self.done.stopped = self.done.stopped or _stops(outcome)
         if len(self._waiting) >= RECORDED:
             with suppress(Exception):  # the store is in trouble: `close` tries once more, and says so
@@ -138,22 +142,30 @@ def _stops(outcome: Outcome) -> str:
 
 
 async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer", lease: timedelta, book: _Book) -> None:
-    async def send(each: Claimed) -> None:
+    async def send(together: list[Claimed]) -> None:
         outcome: Outcome
         try:
-            outcome = await channel.send(writer.message(each))
+            outcome = await channel.send(writer.digest(together) if together[0].merged_into else writer.message(together[0]))
         except BadAddress as error:
             outcome = GiveUp(str(error))
         except Exception as error:  # of this message alone, whatever it is
             outcome = TryAgain(f"{type(error).__name__}: {error}")
-        book.add(each, outcome)
+        book.add(together, outcome)
 
     try:
         # before the lease ends and another node sends them too; time by the loop's own clock, which nobody sets
         async with asyncio.timeout(lease.total_seconds() * 0.9), channel:
-            await asyncio.gather(*[send(each) for each in going])
+            await asyncio.gather(*[send(together) for together in _mails(going)])
     except TimeoutError:
         pass
+
+
+def _mails(going: Sequence[Claimed]) -> list[list[Claimed]]:
+    """What goes out as one mail: a message by itself, or all of a digest."""
+    mails: dict[str, list[Claimed]] = {}
+    for each in going:
+        mails.setdefault(each.merged_into or f"{each.id}", []).append(each)
+    return list(mails.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +179,27 @@ class _Writer:
 
     def message(self, each: Claimed) -> Message:
         """Raises BadAddress, and nothing else: a mail that cannot be rendered goes out as a plain list of its facts."""
+        thread = thread_id(each.about, self.settings.domain) if each.about else each.message_id
+        return self._addressed(each.recipient, self._rendered(each), each.message_id, thread)
+
+    def digest(self, together: Sequence[Claimed]) -> Message:
+        """Many messages to one person in one mail, the urgent ones first. Raises BadAddress, and nothing else."""
+        first = together[0]
+        ordered = sorted(together, key=lambda each: (not each.urgent, each.queued_at, each.id))
+        lines = [(each.about, self._subject(each)) for each in ordered[:LINES]]
+        rendered = self.renderer.digest(first.language, lines, len(together))
+        identity = outbox.message_id(first.merged_into, self.settings.domain)
+        return self._addressed(first.recipient, rendered, identity, identity)
+
+    def _subject(self, each: Claimed) -> str:
+        try:
+            return self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+        except Exception:
+            return each.kind
+
+    def _addressed(self, to: str, rendered: Rendered, identity: str, thread: str) -> Message:
         settings = self.settings
-        recipient = check_address(each.recipient)
-        rendered = self._rendered(each)
+        recipient = check_address(to)
         if rendered.problem and rendered.problem not in self.done.problems:
             self.done.problems.append(rendered.problem)
         return Message(
@@ -179,8 +209,8 @@ class _Writer:
             subject=rendered.subject,
             text=rendered.text,
             html=rendered.html,
-            message_id=each.message_id,
-            thread_id=thread_id(each.about, settings.domain) if each.about else each.message_id,
+            message_id=identity,
+            thread_id=thread,
             date=self.now,
             reply_to=settings.reply_to,
         )

@@ -14,7 +14,7 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Index, LargeBinary, Text, and_, case, func, or_, select, text, update
+from sqlalchemy import Column, ColumnElement, Connection, Index, LargeBinary, Text, and_, case, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
@@ -46,6 +46,9 @@ class OutboxRow(SQLModel, table=True):
     lease_by: str | None = None
     sent_at: datetime | None = Field(default=None, sa_column=Column(Moment))
     last_error: str = Field(default="", sa_column=Column(Text, nullable=False))
+    #: The key of the digest that it goes out in, together with others for the same person; set once, so that a digest that
+    #: is sent again is the same digest.
+    merged_into: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
@@ -132,6 +135,7 @@ class Claimed(NamedTuple):
     attempts: int
     queued_at: datetime
     lease_by: str
+    merged_into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,32 +166,76 @@ class RetryPolicy:
 
 
 USUAL = RetryPolicy()
+#: So many messages of the same recipients are claimed together at most, and so many rows are named in a statement.
+TOGETHER, STEP = 50_000, 1_000
 #: How the last error of a message begins that waits for our configuration to be mended.
 HELD = "held: "
 
 
-def claim(session: Session, now: datetime, limit: int, node: str, lease: timedelta, policy: RetryPolicy = USUAL) -> list[Claimed]:
+def claim(
+    session: Session,
+    now: datetime,
+    limit: int,
+    node: str,
+    lease: timedelta,
+    policy: RetryPolicy = USUAL,
+    *,
+    together: bool = False,
+) -> list[Claimed]:
     """Takes messages whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
 
-    Attempts are counted here, so that a message that kills its sender does not live for ever. While a lease runs,
-    `next_try_at` is its end: what is to be done is one range of one index.
+    `together`: all that waits for the same recipients comes with them, so that it can be merged. Attempts are counted here, so that a
+    message that kills its sender does not live for ever. While a lease runs, `next_try_at` is its end: what is to be done is
+    one range of one index.
     """
     order = (case((OUTBOX.c.urgent, 0), else_=1), OUTBOX.c.next_try_at, OUTBOX.c.id)
-    due = select(OUTBOX).where(_WAITING, OUTBOX.c.next_try_at <= now)
+    due = select(OUTBOX).where(_WAITING, OUTBOX.c.next_try_at <= now).order_by(*order).with_for_update(skip_locked=True)
     connection = session.connection()
-    found = connection.execute(due.order_by(*order).limit(limit).with_for_update(skip_locked=True)).all()
+    found = list(connection.execute(due.limit(limit)))
+    if together and len(found) == limit:
+        recipients = {row.recipient for row in found}
+        known = {row.id for row in found}
+        more = connection.execute(due.where(OUTBOX.c.recipient.in_(recipients)).limit(TOGETHER))
+        found += [row for row in more if row.id not in known]
     deadly = [row.id for row in found if row.state == "sending" and row.attempts >= policy.tries]
-    if deadly:
-        why = f"given up: whoever sends it dies, {policy.tries} times"
-        dead = update(OUTBOX).where(OUTBOX.c.id.in_(deadly))
-        connection.execute(dead.values(state="dead", last_error=why, lease_by=None, lease_until=None))
-    rows = [row for row in found if row.id not in deadly]
+    why = f"given up: whoever sends it dies, {policy.tries} times"
+    _set(connection, deadly, {"state": "dead", "last_error": why, "lease_by": None, "lease_until": None})
     token = f"{node}#{token_hex(8)}"
-    if rows:
-        taken = update(OUTBOX).where(OUTBOX.c.id.in_([row.id for row in rows]))
-        values = {"state": "sending", "lease_by": token, "lease_until": now + lease, "next_try_at": now + lease}
-        connection.execute(taken.values(**values, attempts=OUTBOX.c.attempts + 1))
+    gone = set(deadly)
+    rows = [row for row in found if row.id not in gone]
+    taken = {"state": "sending", "lease_by": token, "lease_until": now + lease, "next_try_at": now + lease}
+    _set(connection, [row.id for row in rows], {**taken, "attempts": OUTBOX.c.attempts + 1})
     return [_claimed(row, token) for row in rows]
+
+
+def merge(session: Session, claimed: Sequence[Claimed], over: int) -> list[Claimed]:
+    """Puts what one person would get into one digest where it is more than `over` messages; on record before it is sent.
+
+    What was put into a digest before stays in it: sent again after a crash, it is the same digest under the same Message-ID.
+    """
+    waiting: dict[tuple[str, str], list[Claimed]] = {}
+    for each in claimed:
+        if not each.merged_into:
+            waiting.setdefault((each.recipient, each.language), []).append(each)
+    into: dict[int, str] = {}
+    for messages in waiting.values():
+        if len(messages) > over:
+            key = digest_key(messages)
+            into |= dict.fromkeys([each.id for each in messages], key)
+            _set(session.connection(), [each.id for each in messages], {"merged_into": key, "attempts": 1})
+    return [each._replace(merged_into=into[each.id], attempts=1) if each.id in into else each for each in claimed]
+
+
+def digest_key(messages: Sequence[Claimed]) -> str:
+    """The same for the same messages, in whatever order."""
+    return "digest:" + sha256("\n".join(sorted(each.key for each in messages)).encode()).hexdigest()[:32]
+
+
+def _set(connection: Connection, ids: Sequence[int], values: dict[str, Any]) -> int:
+    done = 0
+    for start in range(0, len(ids), STEP):
+        done += connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids[start : start + STEP])).values(**values)).rowcount
+    return done
 
 
 def _claimed(row: Any, token: str) -> Claimed:
@@ -204,6 +252,7 @@ def _claimed(row: Any, token: str) -> Claimed:
         row.attempts + 1,
         row.queued_at,
         token,
+        row.merged_into,
     )
 
 
@@ -247,7 +296,7 @@ def _becomes(
         return "held", {"state": "queued", "next_try_at": at, "last_error": last, "attempts": claimed.attempts - 1}
     if claimed.attempts >= policy.tries:
         return "dead", {"state": "dead", "last_error": f"given up after {claimed.attempts} tries: {reason}"}
-    name, at = "retry", now + policy.wait(claimed.key, claimed.attempts)
+    name, at = "retry", now + policy.wait(claimed.merged_into or claimed.key, claimed.attempts)
     if isinstance(outcome, Hold):
         name, at = "held", max(at, now + policy.hold)
     return name, {"state": "queued", "next_try_at": at, "last_error": reason}
@@ -263,9 +312,11 @@ def _give_back(session: Session, claimed: Sequence[Claimed], values: dict[str, A
     done = 0
     for token in {each.lease_by for each in claimed}:
         ids = [each.id for each in claimed if each.lease_by == token]
-        mine = and_(OUTBOX.c.id.in_(ids), OUTBOX.c.state == "sending", OUTBOX.c.lease_by == token)
-        statement = update(OUTBOX).where(mine).values(**values, lease_by=None, lease_until=None)
-        done += session.connection().execute(statement).rowcount
+        for start in range(0, len(ids), STEP):
+            some = OUTBOX.c.id.in_(ids[start : start + STEP])
+            mine = and_(some, OUTBOX.c.state == "sending", OUTBOX.c.lease_by == token)
+            statement = update(OUTBOX).where(mine).values(**values, lease_by=None, lease_until=None)
+            done += session.connection().execute(statement).rowcount
     return done
 
 

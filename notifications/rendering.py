@@ -4,7 +4,7 @@ A template's first line is the subject, then paragraphs separated by blank lines
 is a table of `label: value` lines; one that begins with `!` is set apart. Rows and paragraphs whose value is empty are left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
@@ -86,6 +86,32 @@ class Renderer:
                 self._broken[name] = f"template {name}: {str(error) or type(error).__name__}"
         return replace(self._laid_out(self._built_in, name, language, values), problem=self._broken[name])
 
+    def subject(self, kind: str, language: str, facts: Mapping[str, str]) -> str:
+        """A mail's first line alone, as a digest lists it. Raises what Jinja2 raises, and BadTemplate."""
+        if kind not in KINDS:
+            raise BadTemplate(f"there is no kind of mail called {kind}")
+        language = language if language in LANGUAGES else LANGUAGES[0]
+        text = self._built_in.get_template(f"{language}/{kind}.j2").render(_values(facts, language))
+        return text.partition("\n")[0].strip()
+
+    def digest(self, language: str, lines: Sequence[tuple[str, str]], count: int) -> Rendered:
+        """One mail for many: its own template's words, then a line a message (number and subject)."""
+        language = language if language in LANGUAGES else LANGUAGES[0]
+        values = {**_values({}, language), "count": str(count), "more": str(count - len(lines)) if count > len(lines) else ""}
+        text = self._built_in.get_template(f"{language}/digest.j2").render(values)
+        subject, _, body = text.rstrip().partition("\n")
+        table = Block("table", rows=tuple(Row(clean(number) or "-", clean(line)) for number, line in lines))
+        first, *rest = parsed(body)
+        return self._both(subject.strip(), language, values, (first, table, *rest))
+
+    def _both(self, subject: str, language: str, values: Mapping[str, str], blocks: tuple[Block, ...]) -> Rendered:
+        shown = {**values, "subject": subject, "blocks": blocks}
+        return Rendered(
+            subject,
+            self._layout.get_template(f"{language}/layout.txt").render(shown),
+            self._html.get_template(f"{language}/layout.html").render(shown),
+        )
+
     def _laid_out(self, environment: Environment, name: str, language: str, values: Mapping[str, str]) -> Rendered:
         text = environment.get_template(name).render(values)
         if len(text) > LONGEST:
@@ -93,12 +119,7 @@ class Renderer:
         subject, _, body = text.rstrip().partition("\n")
         if not (subject := subject.strip()):
             raise BadTemplate("the first line, the subject, is empty")
-        shown = {**values, "subject": subject, "blocks": parsed(body)}
-        return Rendered(
-            subject,
-            self._layout.get_template(f"{language}/layout.txt").render(shown),
-            self._html.get_template(f"{language}/layout.html").render(shown),
-        )
+        return self._both(subject, language, values, parsed(body))
 
 
 def _values(facts: Mapping[str, str], language: str) -> dict[str, str]:

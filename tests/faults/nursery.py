@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ class Nursery:
         pid = self.child(work, moment, **more)
         done, _, _ = select.select([self.process.stdout], [], [], after)
         if not done:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended just now
+                os.kill(pid, signal.SIGKILL)
         return self.ended()
 
     def close(self) -> None:

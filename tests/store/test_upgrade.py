@@ -6,7 +6,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import column, inspect, text
+from sqlalchemy import table as sql_table
 
 from escalation import backing, migrating
 from escalation.database import Store
@@ -36,11 +37,12 @@ def into_postgresql(path: Path, store: Store, schema: str) -> None:
     with old.reading() as reading, store.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE party DISABLE TRIGGER ALL")
         for table in (each for each in backing.tables() if each.name in there):
-            known = {column["name"] for column in inspect(connection).get_columns(table.name)}
-            columns = [column for column in table.c if column.name in known]
-            rows = [dict(row) for row in reading.connection().execute(table.select().with_only_columns(*columns)).mappings()]
+            known = {each["name"] for each in inspect(connection).get_columns(table.name)}
+            columns = [each for each in table.c if each.name in known]
+            then = sql_table(table.name, *[column(each.name, each.type) for each in columns])
+            rows = [dict(row) for row in reading.connection().execute(then.select()).mappings()]
             if rows:
-                connection.execute(table.insert(), [{str(name): value for name, value in row.items()} for row in rows])
+                connection.execute(then.insert(), [{f"{name}": value for name, value in row.items()} for row in rows])
         connection.exec_driver_sql("ALTER TABLE party ENABLE TRIGGER ALL")
     old.close()
 

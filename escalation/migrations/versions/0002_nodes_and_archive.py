@@ -58,5 +58,6 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('key')
     )
     op.create_index('ix_archived_mail_about', 'archived_mail', ['about'], unique=False)
+    op.add_column('outbox', sa.Column('merged_into', sa.String(), nullable=False, server_default=''))
     closed = sa.text('closed_at IS NOT NULL')
     op.create_index('ix_issue_closed_at', 'issue', ['closed_at'], unique=False, sqlite_where=closed, postgresql_where=closed)
