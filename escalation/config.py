@@ -89,6 +89,13 @@ class SchedulerSettings(Section):
     skew_seconds: float = Field(default=60, ge=0)
 
 
+class HealthSettings(Section):
+    """Where a worker answers a supervisor and Prometheus; port 0: nowhere."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=0, ge=0, le=65535)
+
+
 class LogSettings(Section):
     """How the program writes what it does, on standard error."""
 
@@ -119,6 +126,7 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
+    health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
     language: Literal["zh_CN", "en"] = "zh_CN"

@@ -14,7 +14,8 @@ from escalation.cli.shared import AsJson, At, ConfigFile, console, moment, opene
 from escalation.clock import system_clock
 from escalation.demo.report import present
 from escalation.doctor import examine
-from escalation.errors import UsageError
+from escalation.errors import BadConfig, UsageError
+from escalation.health import Health, Serving
 from escalation.scheduler import Worker
 from notifications import outbox
 
@@ -151,7 +152,16 @@ def worker(
 
 
 async def _work(app: App) -> None:
-    await Worker(app, system_clock).run()
+    node, where = Worker(app, system_clock), app.settings.health
+    if not where.port:
+        await node.run()
+        return
+    try:
+        serving = Serving(Health(app, system_clock, node.node), where.host, where.port)
+    except OSError as error:
+        raise BadConfig(f"health.port: {where.host}:{where.port} cannot be used: {error.strerror}", "name a free one") from error
+    with serving:
+        await node.run()
 
 
 def verify(
