@@ -36,12 +36,12 @@ def sweep(url: str, moment: datetime) -> None:
     store.close()
 
 
-def dispatch(url: str, moment: datetime, port: int, limit: int = 100) -> None:
-    """Sends what waits, over SMTP on this machine."""
+def dispatch(url: str, moment: datetime, port: int, merge_over: int = 1_000_000) -> None:
+    """Sends what waits, over SMTP on this machine; each message by itself, so that each can be counted."""
     store = Store(url)
     channel = SmtpChannel(SmtpSettings(host="127.0.0.1", port=port, security="none", local_hostname="node"))
-    settings = DispatchSettings(node=f"node-{os.getpid()}", sender="escalation@example.org", lease=LEASE)
-    asyncio.run(dispatch_once(store.transaction, channel, Renderer(None), settings, moment, limit))
+    settings = DispatchSettings(node=f"node-{os.getpid()}", sender="escalation@example.org", lease=LEASE, merge_over=merge_over)
+    asyncio.run(dispatch_once(store.transaction, channel, Renderer(None), settings, moment, 100))
     store.close()
 
 
@@ -53,7 +53,7 @@ def work(url: str, told: dict[str, Any]) -> None:
     if told["work"] == "sweep":
         sweep(url, moment)
     else:
-        dispatch(url, moment, told["port"])
+        dispatch(url, moment, told["port"], told.get("merge_over", 1_000_000))
 
 
 class Nursery:

@@ -119,7 +119,7 @@ def test_a_sweep_killed_at_every_write(victim: Victim, database: str, figure, lo
     store.close()
     victim.keep()
     moment, tried, undone = overdue_moment(), 0, 0
-    for number in points(long, 1 if database.startswith("sqlite") else 3):
+    for number in points(long, 1 if database.startswith("sqlite") else 10):
         victim.put_back()
         if not victim.killed_at(number, DISK if database.startswith("sqlite") else NETWORK, "sweep", moment):
             break
@@ -152,7 +152,7 @@ def test_a_dispatch_killed_at_every_write(victim: Victim, database: str, figure,
     store.close()
     victim.keep()
     moment, tried, twice = overdue_moment(), 0, 0
-    for number in points(long, 5):
+    for number in points(long, 14):
         victim.put_back()
         with Sink() as sink:
             if not victim.killed_at(number, f"{DISK},{NETWORK}", "dispatch", moment, port=sink.port):

@@ -92,7 +92,7 @@ def test_a_digest_is_the_same_digest_after_a_crash(database: str, new_store) -> 
     town.sweep()
     nursery = Nursery(database)
     with Sink() as sink:
-        pid = nursery.child("dispatch", town.now, port=sink.port)
+        pid = nursery.child("dispatch", town.now, port=sink.port, merge_over=5)
         while not sink.arrived:
             time.sleep(0.001)
         import os
