@@ -16,13 +16,16 @@ from escalation import commands, migrating, queries, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
 from escalation.commands import Do, Raise, Raised
-from escalation.config import Settings
+from escalation.config import Settings, SummarySettings
 from escalation.database import Store
 from escalation.errors import BadConfig
 from escalation.explaining import Explanation, explain
 from escalation.ledger import importing
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
+from escalation.summaries import Times
+from escalation.summaries.making import Made, Summariser
+from escalation.summaries.rendering import SummaryRenderer
 from escalation.sweep import Sweeper, Swept
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
@@ -49,6 +52,7 @@ class App:
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
         self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url)
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
+        self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary))
 
     def close(self) -> None:
         """Gives the store's connections back."""
@@ -182,6 +186,10 @@ class App:
         """Moves everything that is due."""
         return self.sweeper.sweep_once(now, limit=limit, dry_run=dry_run)
 
+    def summarise(self, now: datetime) -> Made:
+        """Makes the summaries whose moment has come; a look between two moments costs one small query."""
+        return self.summariser.make_due(now)
+
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends what is in the outbox."""
         return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(), now, limit)
@@ -203,7 +211,7 @@ class App:
     def renderer(self) -> Renderer:
         """The templates, with the office's own on top."""
         override = self.settings.mail.templates
-        return Renderer(self.settings.path(override) if override else None)
+        return SummaryRenderer(self.settings.path(override) if override else None)
 
     def channel(self) -> Channel:
         """SMTP where a host is set, a folder of .eml files where not."""
@@ -267,6 +275,10 @@ class App:
     def standing(self, key: str) -> dict[str, int]:
         """How many open issues of a workflow, whatever its version, stand in each `stage.status`."""
         return self.look(lambda session, world: queries.standing(session.connection(), key))
+
+
+def _times(summary: SummarySettings) -> Times:
+    return Times(*[time.fromisoformat(at) if at else None for at in (summary.daily, summary.weekly, summary.monthly)])
 
 
 def next_office_moment(calendar: WorkCalendar, now: datetime, opens: time, closes: time) -> datetime | None:

@@ -80,6 +80,14 @@ class WorkflowSettings(Section):
     file: str = ""
 
 
+class SummarySettings(Section):
+    """At what time summaries are made: daily on working days, the others on the first working day of week and month."""
+
+    daily: str = Field(default="08:30", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+    weekly: str = Field(default="09:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+    monthly: str = Field(default="09:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+
+
 class SchedulerSettings(Section):
     """How often the store is looked at whatever the timer thinks, and how far a wall clock may leap while running."""
 
@@ -125,6 +133,7 @@ class Settings(Section):
     smtp: SmtpConfig = SmtpConfig()
     mail: MailSettings = MailSettings()
     workflow: WorkflowSettings = WorkflowSettings()
+    summary: SummarySettings = SummarySettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()

@@ -299,7 +299,18 @@ def closed_since(connection: Connection, moment: datetime) -> int:
 
 # What summaries count: the store as it stood at a moment, and what happened between two.
 
-_TOLD = ("title", "nature", "complexity", "cooperating_orgs", "handler_role", "progress_note", "description", "requested_action")
+_TOLD = (
+    "title",
+    "nature",
+    "complexity",
+    "cooperating_orgs",
+    "handler_role",
+    "progress_note",
+    "description",
+    "requested_action",
+    "authority_level",
+    "authority_org",
+)
 _BRIEF = (ISSUE.c.number, ISSUE.c.project_id, ISSUE.c.lead_id, ISSUE.c.status)
 
 

@@ -141,6 +141,9 @@ class Worker:
         stored = self.app.archive(now)
         if stored.issues or stored.mails:
             log.info("archived", extra=stored.as_json())
+        made = self.app.summarise(now)
+        if made.queued:
+            log.info("summarised", extra=made.as_json())
         return swept
 
     async def dispatch(self) -> None:

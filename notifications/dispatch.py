@@ -11,7 +11,7 @@ import orjson
 from sqlmodel import Session
 
 from notifications import outbox
-from notifications.message import BadAddress, Channel, GiveUp, Hold, Message, Outcome, TryAgain, check_address
+from notifications.message import BadAddress, Channel, GiveUp, Hold, Message, Outcome, Sent, TryAgain, check_address
 from notifications.outbox import Claimed, RetryPolicy
 from notifications.rendering import Rendered, Renderer, plainly
 
@@ -58,6 +58,8 @@ class DispatchCounts:
     postponed: int = 0
     late: int = 0
     left: int = 0
+    #: Messages that went out inside another mail, a digest; `sent` counts mails.
+    merged: int = 0
     #: Why the rest was not even tried: the server is down, or refuses us. Empty when all went its way.
     stopped: str = ""
     #: Templates that could not be used, each once, in sentences; the built-in text went out instead.
@@ -65,7 +67,7 @@ class DispatchCounts:
 
     def add(self, other: "DispatchCounts") -> None:
         """Sums up two dispatches, one after the other."""
-        for name in ("sent", "retry", "dead", "held", "postponed", "late"):
+        for name in ("sent", "retry", "dead", "held", "postponed", "late", "merged"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.left, self.stopped = other.left, other.stopped
         self.problems += [problem for problem in other.problems if problem not in self.problems]
@@ -118,6 +120,10 @@ class _Book:
         """What became of one mail, and so of every message in it."""
         self._waiting += [(each, outcome) for each in together]
         self.recorded.update(each.id for each in together)
+        if isinstance(outcome, Sent):
+            # the outbox counts rows, people count mails
+            self.done.merged += len(together) - 1
+            self.done.sent -= len(together) - 1
         self.done.stopped = self.done.stopped or _stops(outcome)
         if len(self._waiting) >= RECORDED:
             with suppress(Exception):  # the store is in trouble: `close` tries once more, and says so

@@ -46,6 +46,16 @@ FACTS = tuple(
     """.split()
 )
 
+#: Mails that tell of many issues. They have facts of their own, and lists and bars (`grids`) that a template asks for as `#late`.
+SUMMARY_KINDS = ("summary_daily", "summary_weekly", "summary_monthly", "circular")
+SUMMARY_FACTS = tuple(
+    """
+    number title scope period as_of made_at day total today late soon unsigned review registered open closed pending_intake
+    pending_ack processing pending_review suspended raised escalated escalated_auto escalated_manual resolved closed_then
+    reworked reopened overdue by_stage overdue_by_stage common reply_by change attached link coordinator cc recipient_name
+    """.split()
+)
+
 #: How a code among the facts reads: language -> fact -> code -> word. A template names it `<fact>_word`.
 WORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "zh_CN": {

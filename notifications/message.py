@@ -7,6 +7,7 @@ from datetime import datetime
 from email.utils import format_datetime, quote
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol
+from urllib.parse import quote as quoted
 from zlib import crc32
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
@@ -30,6 +31,14 @@ class Draft(NamedTuple):
     not_before: datetime | None = None
 
 
+class Attachment(NamedTuple):
+    """A file that goes with a message."""
+
+    name: str
+    content_type: str
+    data: bytes
+
+
 class Message(NamedTuple):
     """A rendered message for one recipient."""
 
@@ -45,6 +54,7 @@ class Message(NamedTuple):
     date: datetime
     reply_to: str = ""
     headers: Mapping[str, str] = MappingProxyType({})
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Sent(NamedTuple):
@@ -143,12 +153,17 @@ def to_bytes(message: Message) -> bytes:
     """
     boundary = f"=_{crc32(message.message_id.encode()):08x}"
     head = "".join(f"{name}: {value}\r\n" for name, value in _headers(message))
+    outer = f"=m{boundary[1:]}" if message.attachments else ""
     return b"".join(
         (
-            f'{head}MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode(),
+            f"{head}MIME-Version: 1.0\r\n".encode(),
+            f'Content-Type: multipart/mixed; boundary="{outer}"\r\n\r\n--{outer}\r\n'.encode() if outer else b"",
+            f'Content-Type: multipart/alternative; boundary="{boundary}"\r\n\r\n'.encode(),
             *_part(boundary, "plain", message.text),
             *_part(boundary, "html", message.html),
             f"--{boundary}--\r\n".encode(),
+            *(_attached(outer, each) for each in message.attachments),
+            f"--{outer}--\r\n".encode() if outer else b"",
         )
     )
 
@@ -203,3 +218,19 @@ def _part(boundary: str, subtype: str, content: str) -> tuple[bytes, bytes]:
     head = f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
     lines = content.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
     return head.encode(), encodebytes(lines).replace(b"\n", b"\r\n")
+
+
+#: What a content type may be made of; anything else is called a stream of bytes.
+_TYPE = re.compile(r"[A-Za-z0-9.+-]+/[A-Za-z0-9.+-]+")
+
+
+def _attached(boundary: str, attachment: Attachment) -> bytes:
+    """One file. Its name is given as RFC 2231 has it: any character, and no line that is not ours."""
+    name = clean(attachment.name)[:60].replace("/", "_").replace("\\", "_").replace('"', "'") or "attachment"
+    kind = attachment.content_type if _TYPE.fullmatch(attachment.content_type) else "application/octet-stream"
+    head = (
+        f"--{boundary}\r\nContent-Type: {kind};\r\n name*=utf-8''{quoted(name, safe='')}\r\n"
+        f"Content-Disposition: attachment;\r\n filename*=utf-8''{quoted(name, safe='')}\r\n"
+        "Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    return head.encode() + encodebytes(attachment.data).replace(b"\n", b"\r\n")

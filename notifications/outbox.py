@@ -18,6 +18,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Index, LargeBinary, Te
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
+from notifications.kinds import SUMMARY_KINDS
 from notifications.message import Draft, GiveUp, Hold, Outcome, Sent, TryAgain
 from notifications.moments import Moment
 
@@ -184,9 +185,9 @@ def claim(
 ) -> list[Claimed]:
     """Takes messages whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
 
-    `together`: all that waits for the same recipients comes with them, so that it can be merged. Attempts are counted here, so that a
-    message that kills its sender does not live for ever. While a lease runs, `next_try_at` is its end: what is to be done is
-    one range of one index.
+    `together`: all that waits for the same recipients comes with them, so that it can be merged. Attempts are counted here,
+    so that a message that kills its sender does not live for ever. While a lease runs, `next_try_at` is its end: what is to be
+    done is one range of one index.
     """
     order = (case((OUTBOX.c.urgent, 0), else_=1), OUTBOX.c.next_try_at, OUTBOX.c.id)
     due = select(OUTBOX).where(_WAITING, OUTBOX.c.next_try_at <= now).order_by(*order).with_for_update(skip_locked=True)
@@ -215,7 +216,8 @@ def merge(session: Session, claimed: Sequence[Claimed], over: int) -> list[Claim
     """
     waiting: dict[tuple[str, str], list[Claimed]] = {}
     for each in claimed:
-        if not each.merged_into:
+        # a summary is a digest already, and its lists would be lost in another
+        if not each.merged_into and each.kind not in SUMMARY_KINDS:
             waiting.setdefault((each.recipient, each.language), []).append(each)
     into: dict[int, str] = {}
     for messages in waiting.values():

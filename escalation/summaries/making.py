@@ -1,0 +1,233 @@
+"""Summaries are made: once a period and recipient, however many nodes and restarts, because the outbox knows each by its key."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from escalation import queries
+from escalation.applying import Outgoing
+from escalation.commands import find_party
+from escalation.database import Store
+from escalation.models import WorkflowRow
+from escalation.notices import reader_of
+from escalation.summaries import telling
+from escalation.summaries.figures import Figures, of, picture
+from escalation.summaries.periods import USUAL, Kind, Period, Times, before, due, latest
+from escalation.summaries.picture import Open, Picture
+from escalation.summaries.scopes import readers
+from escalation.world import World, WorldReader
+from notifications import outbox
+from notifications.message import Draft
+from workflows.parties import NobodyAnswers, Party
+
+#: What a daily lists, in its order: 今日到期, 已逾期, 2个工作日内到期, 待签收, 待我审核.
+LISTS = ("today", "late", "soon", "unsigned", "review")
+
+
+@dataclass(slots=True)
+class Made:
+    """What was made; `queued` are messages that are new in the outbox."""
+
+    made: int = 0
+    queued: int = 0
+    skipped_already_made: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Counts by name."""
+        return asdict(self)
+
+    def add(self, other: "Made") -> None:
+        """Sums up."""
+        self.made += other.made
+        self.queued += other.queued
+        self.skipped_already_made += other.skipped_already_made
+
+
+class Letter(NamedTuple):
+    """One summary for one reader, ready to be queued."""
+
+    key: str
+    kind: str
+    reader: Party
+    facts: dict[str, Any]
+    #: Where the figures are of a scope: what the attached workbook is made of.
+    figures: Figures | None = None
+    #: The same of last time.
+    before: Figures | None = None
+
+    def draft(self) -> Draft:
+        """As the outbox takes it."""
+        facts = orjson.dumps(self.facts)
+        return Draft(self.reader.email, self.kind, self.reader.language, facts, self.key, "", self.reader.code, False, None)
+
+
+@dataclass(slots=True)
+class Composed:
+    """The letters of a period that are to be sent, and how many had been made before."""
+
+    letters: list[Letter] = field(default_factory=list)
+    already: int = 0
+
+
+class Summariser:
+    """Makes what is due. It remembers what it has seen done, so that a look costs nothing until the next moment."""
+
+    def __init__(self, store: Store, worlds: WorldReader, outgoing: Outgoing, times: Times = USUAL) -> None:
+        self.store, self.worlds, self.outgoing, self.times = store, worlds, outgoing, times
+        self._done: set[tuple[Kind, str]] = set()
+
+    def make_due(self, now: datetime) -> Made:
+        """Every summary whose moment has come since this installation was set up, and that nobody has made."""
+        total = Made()
+        with self.store.reading() as session:
+            world = self.worlds.read(session)
+            # with no rules yet there is nothing to tell of
+            periods = due(world.calendar, self.times, now) if world.active else []
+            begun = session.connection().execute(select(func.min(WorkflowRow.added_at))).scalar()
+        for period in periods:
+            if (period.kind, period.name) in self._done or begun is None or period.moment < begun:
+                continue
+            total.add(self._make(period, now))
+            self._done.add((period.kind, period.name))
+        return total
+
+    def make(self, kind: Kind, at: datetime, now: datetime, *, to: str = "", dry_run: bool = False) -> Made:
+        """By hand: the newest summary of a kind at `at`, for all or for one party. Raises NotFound for an unknown one."""
+        period = self.period(kind, at)
+        return Made() if period is None else self._make(period, now, to=to, dry_run=dry_run)
+
+    def period(self, kind: Kind, at: datetime) -> Period | None:
+        """The newest period of a kind whose moment has come at `at`."""
+        with self.store.reading() as session:
+            return latest(kind, self.worlds.read(session).calendar, self.times, at)
+
+    def compose(self, period: Period, now: datetime, *, to: str = "", again: bool = False) -> Composed:
+        """The letters of a period; `again`: also those that were made before, to be looked at."""
+        with self.store.reading() as session:
+            world = self.worlds.read(session)
+            post = find_party(world, to) if to else None
+            return _composed(session, world, period, now, self.times, self.outgoing.base_url, post, again)
+
+    def _make(self, period: Period, now: datetime, *, to: str = "", dry_run: bool = False) -> Made:
+        """Looked at while others write; the outbox is written in one short transaction."""
+        composed = self.compose(period, now, to=to)
+        made = Made(len(composed.letters), 0, composed.already)
+        if dry_run or not composed.letters:
+            return made
+        drafts = [letter.draft() for letter in composed.letters]
+        made.queued = self.store.write(lambda session: outbox.enqueue(session, drafts, now, self.outgoing.domain))
+        # another node was faster
+        made.skipped_already_made += made.made - made.queued
+        made.made = made.queued
+        return made
+
+
+def _composed(
+    session: Session, world: World, period: Period, now: datetime, times: Times, base_url: str, post: Party | None, again: bool
+) -> Composed:
+    if period.kind == "daily":
+        # whose day it is shows only when the lists are there
+        found = list(_personal(world, picture(session, world, period), period, now, base_url, post))
+        known = set() if again else queries.queued_already(session.connection(), [letter.key for letter in found])
+        return Composed([letter for letter in found if letter.key not in known], len(known))
+    wanted = {
+        f"summary:{period.kind}:{period.name}:{each.party.code}": each
+        for each in readers(world, world.calendar.local_day(now))
+        if post is None or post.id in (each.party.id, each.reader.id)
+    }
+    known = set() if again else queries.queued_already(session.connection(), list(wanted))
+    if known.issuperset(wanted):
+        return Composed([], len(known))
+    here = picture(session, world, period)
+    earlier = before(period, world.calendar, times)
+    there = picture(session, world, earlier) if earlier else None
+    found = []
+    told: dict[tuple[Any, str], tuple[Figures, Figures | None, dict[str, Any]]] = {}
+    for key, each in wanted.items():
+        if key in known:
+            continue
+        shared = (each.scope, each.reader.language)
+        if shared not in told:
+            figures = of(here, world, each.scope)
+            last = of(there, world, each.scope) if there else None
+            said = telling.of_scope(figures, last, world, period, each.reader.language, now, base_url)
+            told[shared] = (figures, last, said)
+        figures, last, said = told[shared]
+        if not figures.is_empty:
+            addressed = said | {"recipient_name": each.party.name}
+            found.append(Letter(key, f"summary_{period.kind}", each.reader, addressed, figures, last))
+    return Composed(found, len(known))
+
+
+def _personal(world: World, here: Picture, period: Period, now: datetime, base_url: str, post: Party | None) -> Iterator[Letter]:
+    """One letter a person, whatever posts they read the mail of; nobody who has nothing to do."""
+    for code, lists in _tasks(world, here).items():
+        reader = world.directory.by_code[code]
+        if post is None or post.code == code:
+            said = telling.of_person(lists, world, period, reader.language, now, base_url)
+            key = f"summary:daily:{period.name}:{code}"
+            yield Letter(key, "summary_daily", reader, said | {"recipient_name": reader.name})
+
+
+def _tasks(world: World, here: Picture) -> dict[str, dict[str, list[Open]]]:
+    today = world.calendar.local_day(here.at)
+    found: dict[str, dict[str, list[Open]]] = {}
+    for each in here.open:
+        for name, parties in _falls_to(each, world, here.at):
+            for party in parties:
+                reader = reader_of(party, world, today)
+                if reader is None:
+                    continue
+                mine = found.setdefault(reader.code, {name: [] for name in LISTS})[name]
+                if each not in mine[-1:]:  # who leads may also answer for it
+                    mine.append(each)
+    for lists in found.values():
+        lists["late"].sort(key=lambda each: (-each.late_by, each.number))
+        for name in ("today", "soon", "unsigned", "review"):
+            lists[name].sort(key=lambda each: (str(each.facts.due_at), each.number))
+    return dict(sorted(found.items()))
+
+
+def _falls_to(each: Open, world: World, at: datetime) -> Iterator[tuple[str, tuple[Party, ...]]]:
+    """On which lists an issue stands, and whose."""
+    doers = (each.lead, each.responsible)
+    status = each.facts.status
+    if status == "pending_review":
+        if (coordinator := _coordinator(each, world)) is not None:
+            yield "review", (coordinator,)
+        return
+    if status not in ("pending_ack", "processing"):
+        return
+    if each.overdue:
+        yield "late", doers
+    elif each.left == 0:
+        yield "today", doers
+    elif each.left is not None and each.left <= telling.ANSWER:
+        yield "soon", doers
+    if status == "pending_ack" and _unsigned_since(each, world, at) >= 1:
+        yield "unsigned", doers
+
+
+def _unsigned_since(each: Open, world: World, at: datetime) -> int:
+    calendar, dispatched = world.calendar, each.facts.dispatched_at
+    return calendar.working_days_between(_day(dispatched, world), calendar.local_day(at)) if dispatched else 0
+
+
+def _day(at: datetime, world: World) -> date:
+    return world.calendar.local_day(at)
+
+
+def _coordinator(each: Open, world: World) -> Party | None:
+    """Who verifies what is reported as solved: the stage's coordinator; of what its own organ handled, the one above."""
+    facts = each.facts
+    route = world.route(facts.workflow, facts.category, facts.project_id, facts.organ)
+    try:
+        coordinator = world.directory.by_id[route.post(facts.stage).coordinator_id]
+        return route.superior(facts.stage) if coordinator.organ == each.lead.organ else coordinator
+    except NobodyAnswers:
+        return None
