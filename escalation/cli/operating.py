@@ -132,6 +132,7 @@ def dispatch(
         "retry": done.retry,
         "dead": done.dead,
         "left": done.left,
+        "merged": done.merged,
         "held": done.held,
         "postponed": done.postponed,
         "problems": done.problems,
