@@ -259,7 +259,11 @@ def recount_deadlines(session: Session, world: World, now: datetime, outgoing: O
 
 
 def amend(session: Session, number: str, attributes: Mapping[str, Any]) -> None:
-    """Changes what an issue is described by, and nothing else. Raises KeyError for a field that is a fact."""
+    """Changes what an issue is described by, and nothing else. Raises Refused for one in the archive.
+
+    Raises KeyError for a field that is a fact.
+    """
     if unknown := set(attributes) - set(DESCRIBED):
         raise KeyError(f"not a description: {', '.join(sorted(unknown))}")
-    session.connection().execute(update(ISSUE).where(ISSUE.c.number == number).values(**attributes))
+    if not session.connection().execute(update(ISSUE).where(ISSUE.c.number == number).values(**attributes)).rowcount:
+        raise Refused("archived", f"{number} is over and in the archive; its texts stay as they were")

@@ -173,6 +173,10 @@ TROUBLES: tuple[tuple[str, str, str], ...] = (
         "the database closed the connection",
         "it will be tried again; is the server being restarted?",
     ),
+    *(
+        (said, "the database closed the connection", "it will be tried again; is the server being restarted?")
+        for said in ("consuming input failed", "connection is closed", "sending query failed")
+    ),
     ("connection is lost", "the database closed the connection", "it will be tried again; is the server being restarted?"),
     ("terminating connection", "the database closed the connection", "it will be tried again; is the server being restarted?"),
 )

@@ -50,7 +50,8 @@ class Node:
             stopped_at=now if stopped else None,
         )
         session.merge(row)
-        session.connection().execute(delete(NODE).where(NODE.c.seen_at < now - REMEMBERED))
+        # not this one, however long ago its clock says that it was
+        session.connection().execute(delete(NODE).where(NODE.c.seen_at < now - REMEMBERED, NODE.c.id != self.id))
 
 
 def listing(session: Session, now: datetime) -> list[dict[str, Any]]:

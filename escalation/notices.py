@@ -39,8 +39,8 @@ AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "intake_late": (("intake_reminder", "coordinator"),),
     "intake_stuck": (("intake_reminder", "superior"), ("intake_reminder", "coordinator")),
     "review_late": (("review_reminder", "coordinator"), ("review_reminder", "superior")),
-    "resolved": (("review_request", "coordinator"), ("review_request", "liaison"), ("receipt", "reporter")),
-    "confirmed": (("review_request", "coordinator"),),
+    "resolved": (("review_request", "reviewer"), ("review_request", "liaison"), ("receipt", "reporter")),
+    "confirmed": (("review_request", "reviewer"),),
     "rework": (("rework", "responsible"), ("rework", "leader"), ("receipt", "reporter")),
     "closed": (("closed", "reporter"), ("closed", "responsible"), ("closed", "coordinator"), ("closed", "leader")),
     "reopened": (("reopened", "responsible"), ("reopened", "coordinator"), ("reopened", "reporter"), ("reopened", "leader")),
@@ -70,7 +70,13 @@ CALENDAR_WANTED = (11, 1)
 #: A mail quotes this much of a description (characters); the page has the rest.
 LONG = 500
 #: How an audience is called in a mail.
-RECIPIENT_ROLE = {"leader": "liaison", "former_coordinator": "coordinator", "delegate": "target", "decider": "coordinator"}
+RECIPIENT_ROLE = {
+    "leader": "liaison",
+    "former_coordinator": "coordinator",
+    "delegate": "target",
+    "decider": "coordinator",
+    "reviewer": "coordinator",
+}
 
 
 class Change(NamedTuple):
@@ -355,6 +361,12 @@ def _superior(change: Change, world: World, request: Request | None) -> list[Par
     return [change.snapshot.route.superior(change.after.stage)]
 
 
+def _reviewer(change: Change, world: World, request: Request | None) -> list[Party]:
+    """Who may close it: nobody verifies what their own organ handled (domain.md 2.2), then it falls to the one above."""
+    found, lead = _coordinator(change, world, request), world.directory.by_id[change.after.lead_id]
+    return _superior(change, world, request) if any(each.organ == lead.organ for each in found) else found
+
+
 def _decider(change: Change, world: World, request: Request | None) -> list[Party]:
     if request is not None and request.decider == "superior":
         return _superior(change, world, request)
@@ -372,6 +384,7 @@ WHO: dict[str, Who] = {
     "former": lambda change, world, request: _by_id(world, change.snapshot.facts.lead_id),
     "coordinator": _coordinator,
     "former_coordinator": _former_coordinator,
+    "reviewer": _reviewer,
     "superior": _superior,
     "reporter": lambda change, world, request: _by_id(world, change.after.reporter_id),
     "inspection": lambda change, world, request: world.directory.with_role("inspection_office")[:1],

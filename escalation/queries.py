@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Select, and_, func, not_, or_, select
 
-from escalation.errors import NotFound, Refused
+from escalation.errors import DatabaseTrouble, NotFound, Refused
 from escalation.models import (
     ArchivedIssue,
     ArchivedMail,
@@ -241,14 +241,23 @@ def archived(connection: Connection, number: str) -> bytes | None:
     return found
 
 
+def archived_among(connection: Connection, numbers: Sequence[str]) -> dict[str, bytes]:
+    """The archive's pieces of those issues that are there, by number."""
+    statement = select(ARCHIVED.c.number, ARCHIVED.c.content).where(ARCHIVED.c.number.in_(numbers))
+    return {number: content for number, content in connection.execute(statement)}
+
+
 def unpacked(content: bytes) -> Whole:
-    """An archived piece as it was."""
-    told = orjson.loads(zlib.decompress(content))
-    parts = [
-        [Kept(from_json(table, row) | {name: row[name] for name in row if name not in table.c}) for row in rows]
-        for table, rows in zip(PARTS, told, strict=True)
-    ]
-    return Whole(parts[0][0], *parts[1:])
+    """An archived piece as it was. Raises DatabaseTrouble when it is damaged."""
+    try:
+        told = orjson.loads(zlib.decompress(content))
+        parts = [
+            [Kept(from_json(table, row) | {name: row[name] for name in row if name not in table.c}) for row in rows]
+            for table, rows in zip(PARTS, told, strict=True)
+        ]
+        return Whole(parts[0][0], *parts[1:])
+    except (zlib.error, ValueError, LookupError, TypeError) as error:
+        raise DatabaseTrouble(f"a piece of the archive is damaged: {error}", "restore the newest backup") from error
 
 
 def listing(

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -49,7 +48,7 @@ class Worker:
         self.stopping = False
         self._failures = 0
         #: Set when there may be something to do; many reasons at once are one look.
-        self._due, self._mail = asyncio.Event(), asyncio.Event()
+        self._due, self._mail, self._keep = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def run(self, *, signals: bool = True) -> None:
         """Works until `stop` is called or, if `signals` are its own, a SIGTERM or SIGINT comes; finishes the batch it is in.
@@ -62,20 +61,24 @@ class Worker:
         times = self.app.settings.scheduler
         self.scheduler.add_job(self.look, IntervalTrigger(seconds=int(times.look_seconds)), id="look")
         self.scheduler.add_job(self._mail.set, IntervalTrigger(seconds=int(times.dispatch_seconds)), id="dispatch")
+        self.scheduler.add_job(self._keep.set, IntervalTrigger(seconds=int(times.look_seconds)), id="keep")
         self.scheduler.start()
         log.info("started", extra={"node": self.node.id})
-        sweeping, mailing = asyncio.create_task(self._sweeping()), asyncio.create_task(self._mailing())
+        sweeping = asyncio.create_task(self._turning(self._due, self._sweep_and_sign))
+        mailing = asyncio.create_task(self._turning(self._mail, self.dispatch))
+        keeping = asyncio.create_task(self._turning(self._keep, self.keep))
         reasons = (self._beat(times.look_seconds), waking.listen(self.app.store, self.look))
         beside = [asyncio.create_task(each) for each in reasons]
         self.look()
         try:
             await sweeping
-            await asyncio.wait([mailing], timeout=GRACE)
+            await asyncio.wait([mailing, keeping], timeout=GRACE)
         finally:
             self.scheduler.shutdown(wait=False)
-            for task in (*beside, mailing):
+            last = (*beside, mailing, keeping)
+            for task in last:
                 task.cancel()
-            await asyncio.gather(*beside, mailing, return_exceptions=True)
+            await asyncio.gather(*last, return_exceptions=True)
             await self._sign(stopped=True)
             log.info("stopped", extra={"node": self.node.id})
 
@@ -88,27 +91,25 @@ class Worker:
         """Asks the node to finish what it is doing and end."""
         self.stopping = True
         self.app.sweeper.stop()
-        self.look()
+        for reason in (self._due, self._mail, self._keep):
+            reason.set()
 
     def _signalled(self) -> None:
         for number in SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
         self.stop()
 
-    async def _sweeping(self) -> None:
+    async def _turning(self, reason: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
+        """Works once, then whenever there is a reason to."""
         while not self.stopping:
-            self._due.clear()
-            await self.sweep()
-            await self._sign()
+            reason.clear()
+            await work()
             if not self.stopping:
-                await self._due.wait()
+                await reason.wait()
 
-    async def _mailing(self) -> None:
-        while not self.stopping:
-            self._mail.clear()
-            await self.dispatch()
-            if not self.stopping:
-                await self._mail.wait()
+    async def _sweep_and_sign(self) -> None:
+        await self.sweep()
+        await self._sign()
 
     async def sweep(self) -> None:
         """One sweep, and the next wake-up set to the earliest `wake_at`."""
@@ -138,13 +139,20 @@ class Worker:
         metrics.swept(swept, self.node.sweep_seconds)
         if swept.examined:
             log.info("swept", extra=swept.as_json())
-        stored = self.app.archive(now)
-        if stored.issues or stored.mails:
-            log.info("archived", extra=stored.as_json())
-        made = self.app.summarise(now)
-        if made.queued:
-            log.info("summarised", extra=made.as_json())
         return swept
+
+    async def keep(self) -> None:
+        """What must be done some time soon, and must never hold up a sweep: summaries, and putting away what is over."""
+        if self.node.held:
+            return
+        now = self.clock()
+        made = await self._guarded(asyncio.to_thread(self.app.summarise, now))
+        if made is not None and made.queued:
+            log.info("summarised", extra=made.as_json())
+            self._mail.set()
+        stored = await self._guarded(asyncio.to_thread(self.app.archive, now))
+        if stored is not None and (stored.issues or stored.mails):
+            log.info("archived", extra=stored.as_json())
 
     async def dispatch(self) -> None:
         """Sends what waits, until nothing is left to send now."""
@@ -160,26 +168,31 @@ class Worker:
             log.info("dispatched", extra=asdict(counts))
 
     async def _guarded(self, work: Awaitable[T]) -> T | None:
-        """What the work answers; None when the store or the configuration is in trouble, and then it is tried again soon."""
+        """What the work answers; None when it fails, and then it is tried again soon.
+
+        Trouble with the store or the configuration is said in a line. Anything else is a mistake of the program: it goes to the
+        log whole, and the node goes on with what is not broken (promises.md, P7).
+        """
         try:
             answer = await work
         except EscalationError as trouble:
-            self._failures += 1
-            wait = min(SOON * 2 ** min(self._failures - 1, 10), LONGEST)
-            log.error("%s: %s; again in %.0f s", trouble.message, trouble.hint, wait.total_seconds())
-            metrics.failed()
-            self._at("again", self.clock() + wait)
-            return None
-        self._failures = 0
-        return answer
+            log.error("%s: %s", trouble.message, trouble.hint)
+        except Exception:
+            log.exception("this is a mistake of the program")
+        else:
+            self._failures = 0
+            return answer
+        self._failures += 1
+        metrics.failed()
+        self._at("again", self.clock() + min(SOON * 2 ** min(self._failures - 1, 10), LONGEST))
+        return None
 
     def _at(self, name: str, moment: datetime) -> None:
         if not self.stopping:
             self.scheduler.add_job(self.look, DateTrigger(moment), id=name, replace_existing=True)
 
     async def _sign(self, *, stopped: bool = False) -> None:
-        with suppress(EscalationError):
-            await asyncio.to_thread(self.app.sign, self.node, self.clock(), stopped=stopped)
+        await self._guarded(asyncio.to_thread(self.app.sign, self.node, self.clock(), stopped=stopped))
 
     async def _beat(self, seconds: float) -> None:
         """The monotonic watch: whatever the wall clock and the timers think, the store is looked at."""

@@ -1,6 +1,5 @@
 """verify: replays every journal and checks the invariants of engine.md 6, as fsck does for a disk."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, func, select
 from sqlmodel import Session
 
 from escalation import journal, queries
+from escalation.errors import DatabaseTrouble
 from escalation.models import SetAside
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
 from escalation.world import World
@@ -97,8 +97,8 @@ def _archived(content: bytes, world: World, found: Verified) -> Iterator[Broken]
     try:
         whole = queries.unpacked(content)
         facts = Facts._make(getattr(whole.issue, name) for name in Facts._fields)
-    except (ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
-        yield Broken("", "archive", f"a piece of the archive cannot be read: {error}")
+    except (DatabaseTrouble, AttributeError) as error:
+        yield Broken("", "archive", str(error))
         return
     told = {number for mail in whole.mails if (number := _entry_of(mail.key)) is not None}
     yield from _one(facts, whole.journal, whole.stays, told, world, found)

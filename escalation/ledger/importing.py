@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from escalation import applying
+from escalation import applying, queries
 from escalation.applying import Birth
 from escalation.commands import DESCRIBED, amend
 from escalation.errors import Unusable
@@ -22,7 +22,7 @@ from escalation.ledger.lines import BadCell, IssueLine, Sheet
 from escalation.ledger.reading import read
 from escalation.ledger.upserting import ImportReport, write_lines
 from escalation.models import Counter
-from escalation.queries import CHUNK, ISSUE
+from escalation.queries import CHUNK, ISSUE, unpacked
 from escalation.world import WorldReader
 
 #: What builds on what: a file is refused with a file of the same call that it builds on.
@@ -91,13 +91,15 @@ def import_files(
 
 
 def _known(session: Session, sheets: Iterable[Sheet]) -> dict[str, str]:
-    """number -> import digest, of the issues in the sheets that live here already."""
+    """number -> import digest, of the issues in the sheets that live here already, or are in the archive."""
     numbers = [line.issue_code for sheet in sheets for line in sheet.lines if isinstance(line, IssueLine)]
     found: dict[str, str] = {}
     for start in range(0, len(numbers), CHUNK):
         wanted = ISSUE.c.number.in_(numbers[start : start + CHUNK])
         rows = session.connection().execute(select(ISSUE.c.number, ISSUE.c.import_digest).where(wanted))
         found |= {row.number: row.import_digest for row in rows}
+        put_away = queries.archived_among(session.connection(), numbers[start : start + CHUNK])
+        found |= {number: unpacked(content).issue.import_digest for number, content in put_away.items()}
     return found
 
 

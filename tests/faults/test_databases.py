@@ -26,27 +26,40 @@ CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_
 
 
 def test_connections_cut_in_the_middle_of_sweeps(postgresql: str, postgres: Postgres, new_store, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
-    store, chance, troubled, rounds = new_store(postgresql), random.Random(5), 0, 40 if long else 8
-    town, numbers = many(store, 60 * rounds)
-    for left in range(rounds, 0, -1):
-        # each round moves some more, so that there is always something to cut
-        cut = threading.Timer(chance.uniform(0, 0.12), postgres.execute, [CUT])
-        cut.start()
-        try:
-            town.sweeper.sweep_once(overdue_moment(), limit=60 if left > 1 else None)
-        except DatabaseTrouble as trouble:
-            assert "closed the connection" in trouble.message
-            troubled += 1
-        cut.join()
-        assert torn(store) == []
+    """Somebody throws everybody out every few milliseconds, until enough sweeps were hit."""
+    store, chance, hits, wanted = new_store(postgresql), random.Random(5), 0, 40 if long else 6
+    town, numbers = many(store, 200 * wanted)
+    over = threading.Event()
+
+    def cutter() -> None:
+        while not over.wait(chance.uniform(0.01, 0.06)):
+            postgres.execute(CUT)
+
+    cutting = threading.Thread(target=cutter)
+    cutting.start()
+    sweeps = 0
+    try:
+        while hits < wanted:
+            sweeps += 1
+            try:
+                moved = town.sweeper.sweep_once(overdue_moment(), limit=100)
+            except DatabaseTrouble as trouble:
+                assert "closed the connection" in trouble.message
+                hits += 1
+            else:
+                assert moved.examined, "all were moved before enough sweeps were hit"
+    finally:
+        over.set()
+        cutting.join()
+    assert torn(store) == []
     finish(town, overdue_moment())
     assert moves(store) == {(number, "department"): 1 for number in numbers}
+    assert torn(store) == []
     assert town.verify().broken == []
-    assert troubled, "no sweep was hit"
     figure(
         5,
-        "connections cut in the middle of sweeps, postgresql",
-        f"{rounds} cuts, {troubled} hit a sweep; 0 torn, 0 twice, all moved",
+        "connections cut every few milliseconds, postgresql",
+        f"{sweeps} sweeps, {hits} hit in the middle; 0 torn, 0 twice, all moved",
     )
 
 

@@ -1,6 +1,10 @@
 """One issue goes up the ladder by itself."""
 
+import pytest
+from sqlalchemy import select
+
 from escalation.database import Store
+from escalation.queries import OUTBOX
 from tests.town import Town, at
 
 
@@ -18,3 +22,18 @@ def test_an_unattended_issue_goes_city_department_province_and_stays(store: Stor
     assert seen == ["city", "department", "province"]
     assert town.facts(number).due_at == at("2026-10-10 17:00")
     assert town.verify().broken == []
+
+
+@pytest.mark.parametrize("category", ["power", "eia", "land", "permit"])
+def test_who_is_asked_to_verify_may_close(store: Store, category: str) -> None:
+    """Also where the stage's coordinator sits in the organ that handled it, and must not verify its own work."""
+    town = Town(store)
+    number = town.dispatched(category=category)
+    handler = town.look(lambda session, world: world.directory.by_id[town.facts(number).lead_id].code)
+    town.act(number, "acknowledge", handler)
+    town.act(number, "resolve", handler, reason="已送电")
+    with store.reading() as session:
+        asked = select(OUTBOX.c.party).where(OUTBOX.c.about == number, OUTBOX.c.kind == "review_request")
+        (reviewer,) = session.connection().execute(asked).scalars()
+    town.act(number, "close", reviewer, reason="核实")
+    assert town.facts(number).status == "closed"

@@ -36,6 +36,15 @@ def test_nodes_that_are_long_gone_are_forgotten(store: Store) -> None:
         assert len(nodes.listing(session, NOW)) == 1
 
 
+def test_a_node_whose_clock_leapt_weeks_still_signs(store: Store) -> None:
+    node = Node("worker", NOW)
+    for later in (timedelta(0), timedelta(days=21)):
+        with store.transaction() as session:
+            node.sign(session, NOW + later)
+    with store.reading() as session:
+        assert [each["state"] for each in nodes.listing(session, NOW + timedelta(days=21))] == ["working"]
+
+
 def test_prometheus_is_told_how_the_store_stands(database: str) -> None:
     app = App(Settings(database=DatabaseSettings(url=database)))
     town = Town(app.store)
