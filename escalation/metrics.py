@@ -103,7 +103,7 @@ def _store(session: Session, now: datetime) -> Iterable[Metric]:
 
 
 def _oldest_mail(connection: Connection) -> datetime | None:
-    """Of the mails whose time has come; what waits for the morning is not late."""
+    """Also of those that wait for the morning, or for the server to come back: alerts allow for a long holiday."""
     return connection.execute(select(func.min(OUTBOX.c.queued_at)).where(OUTBOX.c.state.in_(("queued", "sending")))).scalar()
 
 

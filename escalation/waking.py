@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import psycopg
 from sqlmodel import Session
 
 from escalation.database import Store
@@ -40,7 +39,7 @@ async def listen(store: Store, heard: Callable[[], None]) -> None:
         began = clock()
         try:
             await (_watch(store, heard) if store.is_sqlite else _subscribe(store, heard))
-        except (OSError, sqlite3.Error, psycopg.Error) as error:
+        except (OSError, sqlite3.Error) as error:
             wait = SOON if clock() - began > LONGEST else wait
             log.warning("not listening to other nodes for %.0f s: %s", wait, error)
             await asyncio.sleep(wait)
@@ -49,14 +48,20 @@ async def listen(store: Store, heard: Callable[[], None]) -> None:
 
 
 async def _subscribe(store: Store, heard: Callable[[], None]) -> None:
-    connection = await psycopg.AsyncConnection.connect(
-        store.libpq(), autocommit=True, keepalives_idle=30, keepalives_interval=10, keepalives_count=3
-    )
-    async with connection:
-        await connection.execute(f"LISTEN {CHANNEL}")
-        heard()
-        async for _ in connection.notifies():
+    # it takes longer to load than most commands to run, and SQLite has no use for it
+    import psycopg  # noqa: PLC0415
+
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            store.libpq(), autocommit=True, keepalives_idle=30, keepalives_interval=10, keepalives_count=3
+        )
+        async with connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
             heard()
+            async for _ in connection.notifies():
+                heard()
+    except psycopg.Error as error:
+        raise ConnectionError(str(error)) from error
 
 
 async def _watch(store: Store, heard: Callable[[], None]) -> None:

@@ -365,5 +365,5 @@ def test_the_clock_of_a_whole_worker_leaps_three_weeks(sqlite: str, tmp_path: Pa
     figure(
         8,
         "a worker's wall clock leaps three weeks while it runs (libfaketime, the whole process)",
-        f"held, with an error in the log and on the page of nodes; restarted: {len(steps)} issues, one step each",
+        f"held, said in the log and among the nodes; restarted: {len(steps)} issues, one step each",
     )

@@ -1,8 +1,10 @@
 """Backup and restore: the whole store in one file, from and into both databases, and never half."""
 
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
+import orjson
 import pytest
 from sqlalchemy import select
 
@@ -108,6 +110,24 @@ def test_a_damaged_backup_is_refused_and_nothing_is_changed(lived: Town, tmp_pat
     cut.write_bytes((tmp_path / "b.zip").read_bytes()[:-200])
     with pytest.raises(UsageError, match="is no backup"):
         backing.restore(cut, empty("sqlite"))
+
+
+def test_a_backup_of_an_older_program_restores_into_this_one(lived: Town, tmp_path: Path, empty, database: str) -> None:  # type: ignore[no-untyped-def]
+    """As 0.1.0 would have written it, had it had backups: without the tables and columns that are new since."""
+    backing.backup(lived.store, tmp_path / "b.zip", lived.now)
+    new = {"node", "archived_issue", "archived_mail"}
+    with zipfile.ZipFile(tmp_path / "b.zip") as good, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
+        manifest = orjson.loads(good.read("manifest.json")) | {"revision": "0001"}
+        manifest["tables"] = {name: told for name, told in manifest["tables"].items() if name not in new}
+        for name in manifest["tables"]:
+            data = good.read(f"tables/{name}.jsonl").replace(b',"merged_into":""', b"")
+            manifest["tables"][name]["sha256"] = sha256(data).hexdigest()
+            old.writestr(f"tables/{name}.jsonl", data)
+        old.writestr("manifest.json", orjson.dumps(manifest))
+    fresh = empty(database.partition(":")[0].partition("+")[0])
+    backing.restore(tmp_path / "old.zip", fresh)
+    migrating.refuse_old(fresh)
+    assert content(fresh) == content(lived.store)
 
 
 def test_a_store_with_something_in_it_is_never_filled(lived: Town, tmp_path: Path) -> None:
