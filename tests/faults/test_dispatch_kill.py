@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import String, cast, literal, select
 
 from escalation.database import Store
 from escalation.queries import OUTBOX
@@ -66,7 +66,7 @@ def again(store: Store, number: int) -> set[tuple[str, str]]:
     with store.transaction() as session:
         connection = session.connection()
         fresh = {"state": "queued", "attempts": 0, "next_try_at": OUTBOX.c.queued_at, "lease_by": None, "lease_until": None}
-        identity = OUTBOX.c.message_id if not number else "<" + str(number) + "." + OUTBOX.c.message_id
+        identity = literal(f"<{number}.") + cast(OUTBOX.c.id, String) + "@round.example.org>"
         connection.execute(OUTBOX.update().values(**fresh, message_id=identity))
         return {tuple(row) for row in connection.execute(select(OUTBOX.c.message_id, OUTBOX.c.recipient))}
 
