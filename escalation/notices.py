@@ -35,7 +35,12 @@ AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
         ("escalated_from", "former_coordinator"),
     ),
     "overdue_top": (("overdue_top", "responsible"), ("overdue_top", "leader")),
-    "letter": (("supervision_letter", "coordinator"), ("supervision_letter", "inspection")),
+    "letter": (
+        ("approval_asked", "coordinator"),
+        ("supervision_letter", "responsible"),
+        ("supervision_letter", "leader"),
+        ("supervision_letter", "inspection"),
+    ),
     "intake_late": (("intake_reminder", "coordinator"),),
     "intake_stuck": (("intake_reminder", "superior"), ("intake_reminder", "coordinator")),
     "review_late": (("review_reminder", "coordinator"), ("review_reminder", "superior")),
@@ -64,6 +69,9 @@ AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "deadline_moved": (("deadline_moved", "responsible"), ("deadline_moved", "coordinator")),
     "vacancy": (("vacancy", "coordinator"), ("vacancy", "administrator")),
 }
+
+#: Kinds that are official texts: drafted by the system, sent when a person has approved them (domain.md 2.8).
+APPROVED = ("supervision_letter",)
 
 #: From this day (month, day) on, next year's calendar should be here: it is published from October to December.
 CALENDAR_WANTED = (11, 1)
@@ -162,7 +170,9 @@ def drafts(change: Change, world: World, base_url: str = "") -> Iterator[Draft]:
             key = f"{start}{letter.kind}:{letter.unreachable}:{letter.party.code}"
         else:
             facts = body + letter.tail
-        yield Draft(letter.reader.email, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None)
+        approval = f"letter:{after.number}:{after.letters}" if letter.kind in APPROVED else ""
+        to = letter.reader.email
+        yield Draft(to, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None, approval)
 
 
 def _plan(change: Change, world: World) -> tuple[Letter, ...]:
@@ -190,15 +200,17 @@ def _plan(change: Change, world: World) -> tuple[Letter, ...]:
 
 
 def _letters(change: Change, world: World) -> Iterator[Letter]:
-    told: set[int] = set()
+    told: set[tuple[int, bool]] = set()
     today = world.calendar.local_day(change.at)
     for event in change.decision.events:
         request = _request(change, event.request_no)
         for kind, audience in AUDIENCE[event.kind]:
             for party in WHO[audience](change, world, request):
-                if party.id in told:
+                # what only becomes a mail when it is approved takes no mail's place
+                once = (party.id, kind in APPROVED)
+                if once in told:
                     continue
-                told.add(party.id)
+                told.add(once)
                 reader = reader_of(party, world, today)
                 if reader is None:
                     yield from _instead(change, world, party, today)
@@ -315,6 +327,8 @@ def _said(change: Change, world: World, language: str, base_url: str, reason: st
         "resume_on": when(after.resume_at, language, zone),
         "now": when(change.at, language, zone),
         "provisional": "1" if after.due_provisional else "",
+        "due_moment": after.due_at.isoformat() if after.due_at else "",
+        "sequence": str(after.version),
     }
 
 
