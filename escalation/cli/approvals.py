@@ -17,18 +17,14 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="名称 as `approval l
 def register(app: typer.Typer) -> None:
     """Adds the commands of this subject."""
     approval = typer.Typer(help="签发 circulars and supervision letters that wait for approval", no_args_is_help=True)
-    approval.command("list", help="待签发 what waits.\n\nExample: escalation approval list")(listed)
-    approval.command(
-        "show",
-        help="审阅 read one; --out writes it as its readers would see it.\n\nExample: escalation approval show circular:2026-10",
-    )(show)
-    approval.command(
-        "approve", help="签发 send it.\n\nExample: escalation approval approve letter:WT26-0006:2 --as 省专班办公室"
-    )(approve)
-    approval.command(
-        "decline",
-        help="退回 never send it.\n\nExample: escalation approval decline letter:WT26-0006:2 --as 省专班办公室 --reason 已办结",
-    )(decline)
+    for command, words, example in (
+        (listed, "待签发 what waits", "list"),
+        (show, "审阅 read one as its readers would see it", "show circular:2026-10 --out circular.html"),
+        (approve, "签发 send it", "approve letter:WT26-0006:2 --as 省专班办公室"),
+        (decline, "退回 never send it", "decline letter:WT26-0006:2 --as 省专班办公室 --reason 已办结"),
+    ):
+        name = example.partition(" ")[0]
+        approval.command(name, help=f"{words}.\n\nExample: escalation approval {example}")(command)
     app.add_typer(approval, name="approval")
     links = typer.Typer(help="邮件内办理链接 the links in mails by which one acts", no_args_is_help=True)
     links.command("rotate", help="更换密钥 sign new links with a new key.\n\nExample: escalation links rotate --at-once")(rotate)

@@ -84,6 +84,8 @@ SAME = {
     "card": "yellow",
     "recipient_role": "responsible",
     "provisional": "",
+    "due_moment": "2026-11-26T09:00:00+00:00",
+    "sequence": "4",
 }
 
 
