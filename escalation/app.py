@@ -15,6 +15,7 @@ from sqlmodel import Session, select
 from escalation import commands, migrating, queries, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
+from escalation.audience import audience
 from escalation.commands import Do, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
@@ -51,7 +52,7 @@ class App:
         self.store = Store(settings.database_url, busy_seconds=settings.database.busy_seconds)
         hours = settings.calendar
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
-        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
         self.links = Links(self.store, self.worlds, self.outgoing, timedelta(days=settings.links.days))

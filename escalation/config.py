@@ -149,6 +149,8 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).
+    audience: dict[str, list[str]] = Field(default_factory=dict)
     language: Literal["zh_CN", "en"] = "zh_CN"
     #: The folder that relative paths start from.
     root: Path = Field(default=Path("."), exclude=True)
