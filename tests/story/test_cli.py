@@ -160,7 +160,10 @@ def test_a_sweep_and_a_dispatch_by_hand(office: Command, tmp_path: Path) -> None
     assert set(sent) >= {"sent", "retry", "dead", "left"}
     assert sent["sent"] > 0
     assert len(list((tmp_path / "mail").glob("*.eml"))) == sent["sent"]
-    assert office("outbox", "list", "--state", "sent", "--json").json["counts"] == {"sent": sent["sent"] + sent["merged"], "draft": 15}
+    assert office("outbox", "list", "--state", "sent", "--json").json["counts"] == {
+        "sent": sent["sent"] + sent["merged"],
+        "draft": 15,
+    }
     assert {each["name"] for each in office("approval", "list", "--json").json["waiting"]} == LETTERS
     assert office("verify").code == 0
 

@@ -1,0 +1,134 @@
+"""Every kind of mail in every language, made by the dispatcher itself from facts of the sample ledger."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from escalation.app import App
+from escalation.config import DatabaseSettings, MailSettings, Settings, SmtpConfig
+from escalation.summaries.making import Summariser
+from notifications import outbox
+from notifications.dispatch import dispatch_once
+from notifications.kinds import KINDS, LANGUAGES
+from notifications.message import Draft, Message, Outcome, Sent, to_bytes
+from tests.town import at
+from tests.unit.test_rendering import facts
+
+NOW = at("2026-11-23 09:00")
+BASE = "https://tiji.example.com"
+#: A post of the province that reads every summary.
+OFFICE = "PT0205"
+#: In what role each kind is read here; `responsible` unless it is said.
+READERS = {"review_request": "liaison", "receipt": "reporter", "escalated_from": "former", "intake_notice": "coordinator"}
+
+
+class Letter(NamedTuple):
+    """A mail as it is sent."""
+
+    kind: str
+    language: str
+    message: Message
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.language}"
+
+    @property
+    def raw(self) -> bytes:
+        return to_bytes(self.message)
+
+
+class Post:
+    """Keeps every message instead of sending it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Message] = []
+
+    async def __aenter__(self) -> "Post":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def send(self, message: Message) -> Outcome:
+        self.taken.append(message)
+        return Sent()
+
+
+def letters(folder: Path) -> list[Letter]:
+    """All of them: each kind of notice, the digest, and the summaries of the sample ledger."""
+    app = App(
+        Settings(
+            database=DatabaseSettings(url=f"sqlite:///{folder / 'letters.db'}"),
+            mail=MailSettings(base_url=BASE, quiet_hours=False),
+            smtp=SmtpConfig(sender="tiji@example.com", domain="tiji.example.com"),
+            root=folder,
+        )
+    )
+    app.init(at("2026-09-01 09:00"))
+    app.import_sample(NOW)
+    try:
+        return [*_notices(app), *_digests(app), *_summaries(app)]
+    finally:
+        app.close()
+
+
+def _sent(app: App, drafts: list[Draft]) -> list[Message]:
+    post = Post()
+    with app.store.transaction() as session:
+        outbox.enqueue(session, drafts, NOW, "tiji.example.com")
+        outbox.approve(session, "now", OFFICE, NOW)
+    asyncio.run(dispatch_once(app.session, post, app.renderer(), app.dispatching(NOW), NOW, 500))
+    return post.taken
+
+
+def _draft(kind: str, language: str, number: int = 7, to: str = "") -> Draft:
+    role = READERS.get(kind, "responsible")
+    said = facts(language, link=f"{BASE}/issues/WT26-{number:04}", recipient_role=role, number=f"WT26-{number:04}")
+    if kind == "calendar_missing":
+        said = {"until": "2027", "due": "2026-11-23", "recipient_name": said["recipient_name"]}
+    recipient = to or f"{kind}.{language}@example.com".replace("_", "-").lower()
+    return Draft(recipient, kind, language, orjson.dumps(said), f"{kind}:{language}:{number}", f"WT26-{number:04}", "PT0026")
+
+
+def _notices(app: App) -> list[Letter]:
+    found = []
+    for language in LANGUAGES:
+        for kind in KINDS:
+            (message,) = _sent(app, [_draft(kind, language)])
+            found.append(Letter(kind, language, message))
+    return found
+
+
+def _digests(app: App) -> list[Letter]:
+    found = []
+    for language in LANGUAGES:
+        to = f"digest.{language}@example.com".lower().replace("_", "-")
+        (message,) = _sent(app, [_draft("due_warning", language, number, to) for number in range(11, 23)])
+        found.append(Letter("digest", language, message))
+    return found
+
+
+def _summaries(app: App) -> list[Letter]:
+    """To the office, in each language: the same figures."""
+    found = []
+    for language in LANGUAGES:
+        with app.store.transaction() as session:
+            session.connection().exec_driver_sql(f"UPDATE party SET language = '{language}'")
+            session.connection().exec_driver_sql("DELETE FROM outbox")
+        app.worlds = type(app.worlds)()
+        node = Summariser(app.store, app.worlds, app.outgoing, app.summariser.times, "monthly")
+        for kind, moment in (("weekly", NOW), ("monthly", at("2026-12-01 09:00")), ("daily", at("2026-11-24 08:30"))):
+            composed = node.compose(node.period(kind, moment), moment + timedelta(minutes=1))
+            letter = next((each for each in composed.letters if each.reader.code == OFFICE), composed.letters[0])
+            (draft,) = node._drafts(node.period(kind, moment), [letter])
+            (message,) = _sent(app, [draft._replace(key=f"{draft.key}:{language}")])
+            found.append(Letter(letter.kind, language, message))
+            circular = [each for each in composed.circular if each.kind == "circular"][:1]
+            for each in circular:
+                (message,) = _sent(app, [each._replace(key=f"{each.key}:{language}", approval="now")])
+                found.append(Letter("circular", language, message))
+    return found
