@@ -46,8 +46,10 @@ def when(at: datetime | None, language: str, zone: str) -> str:
 def _every(limit: str, language: str) -> str:
     number, unit = limit.rstrip("wdh"), limit.lstrip("0123456789")
     if language == "en":
-        return f"every {number} working day(s)" if unit == "wd" else f"every {number} hour(s)"
-    return f"每{number}个工作日" if unit == "wd" else f"每{number}小时"
+        word = "working day" if unit == "wd" else "hour"
+        return f"every {word}" if number == "1" else f"every {number} {word}s"
+    each = "" if number == "1" else number
+    return f"每{each}个工作日" if unit == "wd" else f"每{each}小时"
 
 
 def calendar_missing(world: World, now: datetime) -> Iterator[Draft]:

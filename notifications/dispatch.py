@@ -251,7 +251,9 @@ class _Writer:
 
     def _subject(self, each: Claimed) -> str:
         try:
-            return self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+            subject = self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+            # the number stands beside it already
+            return subject.replace(f"{each.about} ", "", 1) if each.about else subject
         except Exception:
             return each.kind
 

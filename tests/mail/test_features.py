@@ -22,7 +22,7 @@ ATTRIBUTES = frozenset(
 PROPERTIES = frozenset(
     "margin padding padding-top padding-bottom padding-left padding-right width max-width height border border-top border-bottom"
     " border-left border-right border-collapse background-color color font-family font-size font-weight line-height text-align"
-    " text-decoration vertical-align word-break word-wrap overflow-wrap white-space mso-line-height-rule".split()
+    " text-decoration vertical-align word-break word-wrap overflow-wrap white-space overflow-x table-layout mso-line-height-rule".split()
 )
 GMAIL_CUTS_AT = 102_000
 
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
         for name, value in _declarations(given.get("style") or ""):
             if name not in PROPERTIES:
                 self.wrong.append(f"<{tag} style={name}>")
-            if re.search(r"url\(|var\(|calc\(|!important|\b(?:r?em|vw|vh|ch)\b", value):
+            if re.search(r"url\(|var\(|calc\(|!important|\d(?:r?em|vw|vh|ch)\b", value):
                 self.wrong.append(f"<{tag} style={name}: {value}>")
         if tag == "img" and not (given.get("src") or "").startswith("cid:"):
             self.wrong.append("<img> from elsewhere")
@@ -116,4 +116,4 @@ def test_the_text_alone_says_all(every: list[Letter]) -> None:
             assert line == line.rstrip(), letter.name
         number = re.search(r"WT26-\d{4}", message.subject)
         if number and letter.kind != "digest":
-            assert message.subject.find(number[0]) < 24, f"{letter.name}: the number stands first"
+            assert message.subject.find(number[0]) < 32, f"{letter.name}: the number stands first"

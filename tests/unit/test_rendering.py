@@ -57,7 +57,7 @@ SAMPLE = {
         "progress": "Fourth plan waits for review.",
         "due": "26 Nov 2026 17:00",
         "ack_due": "18 Nov 2026 17:00",
-        "report_every": "every 3 working day(s)",
+        "report_every": "every 3 working days",
         "next_stage": "province",
         "next_responsible": "Sponsoring leader",
         "from_stage": "city",
