@@ -36,9 +36,10 @@ RULES = tuple(sorted(f"workflows/{path.name}" for path in (ROOT / "workflows").g
 MODULES = (*STORE, *RULES)
 OURS = ("tests", "escalation", "notifications", "workflows")
 TESTS = ("tests/unit", "tests/store")
-#: Tests tried on one mutant: the quickest of those that reach its line.
-MOST = 60
-SECONDS = 120
+#: Tests tried on one mutant: the quickest of those that reach its line, and no more than take so long (seconds).
+MOST, BUDGET = 60, 12.0
+#: A child hangs when it takes so many times as long as its tests did, and so many seconds.
+TIMES, GRACE = 12, 60
 SEED = 20261124
 
 COMPARED = {
@@ -98,7 +99,7 @@ def _statement(tree: ast.Module, line: int) -> tuple[int, int]:
 def most_reaching(lines: dict[str, list[str]]) -> list[str]:
     """The tests that reach most of a module: for places that only a thread reaches, which no tracer ascribes to a test."""
     counted = Counter(chain.from_iterable(lines.values()))
-    return [test for test, _ in counted.most_common(MOST)]
+    return [test for test, _ in counted.most_common()]
 
 
 def _changes(tree: ast.Module) -> Iterator[tuple[int, str, object]]:
@@ -170,8 +171,11 @@ def pytest_sessionfinish():
 """
 
 
-def reached(folder: Path, tests: tuple[str, ...], modules: tuple[str, ...]) -> dict[str, dict[int, list[str]]]:
-    """For each module and line the tests that reach it, the quickest first."""
+Took = dict[str, float]
+
+
+def reached(folder: Path, tests: tuple[str, ...], modules: tuple[str, ...]) -> dict[str, object]:
+    """For each module and line the tests that reach it, the quickest first; and how long each test took, in seconds."""
     (folder / "contexts.py").write_text(PLUGIN, encoding="utf-8")
     env = os.environ | {"TOOK": str(folder / "took.json"), "COVERAGE_FILE": str(folder / "coverage"), "PYTHONPATH": str(folder)}
     words = ["-m", "coverage", "run", "--include", ",".join(modules), "-m", "pytest", "-p", "contexts", "-q", *tests]
@@ -181,7 +185,7 @@ def reached(folder: Path, tests: tuple[str, ...], modules: tuple[str, ...]) -> d
     data = coverage.CoverageData(str(folder / "coverage"))
     data.read()
     took = json.loads((folder / "took.json").read_text())
-    found: dict[str, dict[int, list[str]]] = {}
+    found: dict[str, object] = {"took": took}
     for module in modules:
         lines = data.contexts_by_lineno(str(ROOT / module))
         found[module] = {
@@ -194,19 +198,29 @@ def reached(folder: Path, tests: tuple[str, ...], modules: tuple[str, ...]) -> d
 # One mutant.
 
 
-def survives(mutant: Mutant, tree: Path, tests: list[str]) -> bool:
+def survives(mutant: Mutant, tree: Path, tests: list[str], took: Took) -> bool:
     """Do all these tests pass with the mutant in its place in this copy of the tree?"""
     target = tree / mutant.module
     kept = target.read_bytes()
     target.write_text(mutant.source, encoding="utf-8")
     try:
         first = [each for each in tests if "postgresql" not in each]
-        return _passes(tree, first) and _passes(tree, [each for each in tests if "postgresql" in each])
+        return _passes(tree, first, took) and _passes(tree, [each for each in tests if "postgresql" in each], took)
     finally:
         target.write_bytes(kept)
 
 
-def _passes(tree: Path, tests: list[str]) -> bool:
+def chosen(tests: list[str], took: Took) -> list[str]:
+    """As many of them, in their order, as the budget allows; one at least."""
+    found, spent = tests[:1], took.get(tests[0], 0) if tests else 0
+    for each in tests[1:MOST]:
+        if spent + took[each] <= BUDGET:
+            found.append(each)
+            spent += took[each]
+    return found
+
+
+def _passes(tree: Path, tests: list[str], took: Took) -> bool:
     """In a child that has all libraries but none of our modules."""
     if not tests:
         return True
@@ -230,7 +244,7 @@ def _passes(tree: Path, tests: list[str]) -> bool:
         except BaseException:
             code = 1
         os._exit(0 if code == 0 else 1)
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + GRACE + TIMES * sum(took[each] for each in tests)
     while time.monotonic() < ends:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -308,15 +322,16 @@ def main() -> None:
         if not cache.exists() or wanted.again:
             cache.write_text(json.dumps(reached(folder, TESTS, MODULES)))
             wanted.again = False
-        lines = json.loads(cache.read_text())[module]
+        known_by = json.loads(cache.read_text())
+        lines, took = known_by[module], known_by["took"]
         preload()
-        reaching = most_reaching(lines)
-        if not _passes(tree, reaching):
+        reaching = chosen(most_reaching(lines), took)
+        if not _passes(tree, reaching, took):
             sys.exit(f"{module}: its tests fail without any mutant; nothing can be said")
         for each in todo:
             near = [lines[str(line)] for line in range(each.first, each.last + 1) if str(line) in lines]
-            tests = list(dict.fromkeys(chain.from_iterable(near)))[:MOST] or reaching
-            results[each.name] = "survived" if survives(each, tree, tests) else "killed"
+            tests = chosen(sorted(set(chain.from_iterable(near)), key=lambda test: took[test]), took) or reaching
+            results[each.name] = "survived" if survives(each, tree, tests, took) else "killed"
             wanted.results.write_text(json.dumps(results, indent=0, ensure_ascii=False))
             if results[each.name] != "killed":
                 print(f"{results[each.name]}: {each.name}", flush=True)
