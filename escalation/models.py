@@ -6,17 +6,21 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
+from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, WebSession
 from notifications.moments import Moment
 from notifications.outbox import OutboxRow
 
 __all__ = [
+    "ApiToken",
     "ArchivedIssue",
     "ArchivedMail",
     "Assignment",
+    "AuditRow",
     "Authority",
     "CalendarDay",
     "CardRow",
     "Counter",
+    "IdempotencyRow",
     "Issue",
     "JournalEntry",
     "NodeRow",
@@ -25,6 +29,9 @@ __all__ = [
     "ProjectRow",
     "RequestRow",
     "SetAside",
+    "UserParty",
+    "UserRow",
+    "WebSession",
     "WorkflowRow",
 ]
 
