@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
-from escalation import commands, migrating, queries, views, waking
+from escalation import commands, migrating, queries, scope, secrets, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
 from escalation.commands import Do, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
-from escalation.errors import BadConfig
+from escalation.errors import BadConfig, NotFound
 from escalation.explaining import Explanation, explain
 from escalation.ledger import importing
 from escalation.models import CalendarDay, WorkflowRow
@@ -112,23 +112,31 @@ class App:
     def raise_issue(self, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
         """A new issue, as `show` has it, and why it stands where it does."""
 
-        def work(session: Session) -> tuple[dict[str, Any], Raised]:
-            world = self.worlds.read(session)
-            raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
-            row = queries.one_row(session.connection(), raised.facts.number)
-            return views.issue(row, world, now), raised
+        return self.change(lambda session, world: self.raising(session, world, wanted, now))
 
-        return self._change(work)
+    def raising(self, session: Session, world: World, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
+        """The same within a transaction. Raises NotFound for a project that the reporter does not see."""
+        project = commands.find_project(world, wanted.project)
+        if not scope.sees_project(self.sight(world, wanted.reporter, now), project):
+            raise NotFound(f"there is no project {wanted.project!r} in the ledger", "raise it for one of your own projects")
+        raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
+        return views.issue(queries.one_row(session.connection(), raised.facts.number), world, now), raised
 
     def act(self, wanted: Do, now: datetime) -> dict[str, Any]:
         """One action; the issue as `show` has it. Raises Refused, NotFound, Conflict."""
 
-        def work(session: Session) -> dict[str, Any]:
-            world = self.worlds.read(session)
-            commands.act(session, world, wanted, now, self.outgoing)
-            return views.shown(session, world, wanted.number, now)
+        return self.change(lambda session, world: self.acting(session, world, wanted, now))
 
-        return self._change(work)
+    def acting(self, session: Session, world: World, wanted: Do, now: datetime) -> dict[str, Any]:
+        """The same within a transaction. Raises NotFound for an issue that the party does not see."""
+        scope.refuse_unseen(session.connection(), self.sight(world, wanted.party, now), wanted.number)
+        commands.act(session, world, wanted, now, self.outgoing)
+        return views.shown(session, world, wanted.number, now)
+
+    @staticmethod
+    def sight(world: World, party: str, now: datetime) -> scope.Sight:
+        """What a party sees, by code or name. Raises NotFound for an unknown one."""
+        return scope.sight([commands.find_party(world, party)], world, world.calendar.local_day(now))
 
     def add_days(self, days: dict[date, tuple[bool, str]], source: str, now: datetime) -> int:
         """Days that differ from the published calendar; every running deadline is counted again. How many moved."""
@@ -152,6 +160,10 @@ class App:
 
         return self.store.write(told)
 
+    def change(self, work: Callable[[Session, World], T]) -> T:
+        """Any change by a person: in one transaction, with the world as it sees it."""
+        return self._change(lambda session: work(session, self.worlds.read(session)))
+
     # What people look at.
 
     def look(self, at: Callable[[Session, World], T]) -> T:
@@ -166,6 +178,10 @@ class App:
     def show(self, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
         """One issue whole."""
         return self.look(lambda session, world: views.shown(session, world, number, now, at))
+
+    def secret(self) -> bytes:
+        """What this installation signs forms and links with, made at the first need. Raises BadConfig."""
+        return secrets.kept(self.settings.path(self.settings.web.secret_file))
 
     def explain(self, number: str, now: datetime) -> Explanation:
         """Why an issue is where it is, and what comes next."""

@@ -1,4 +1,4 @@
-"""The tables of who may come in: users and whom they act for, sessions, tokens, the audit, and answers kept for a repeated POST."""
+"""The tables of who may come in: users and whom they act for, sessions, tokens, the audit, answers kept for a repeated POST."""
 
 from datetime import datetime
 from typing import Any

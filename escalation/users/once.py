@@ -32,12 +32,10 @@ class OtherBody(UsageError):
     status = 422
 
 
-def once(
-    session: Session, user_id: int, key: str, digest: bytes, now: datetime, work: Callable[[], tuple[int, bytes]]
-) -> Answer:
+def once(session: Session, user_id: int, key: str, digest: bytes, now: datetime, work: Callable[[], tuple[int, bytes]]) -> Answer:
     """Does `work` in this transaction unless it was done under this key; what it answered. Raises OtherBody, UsageError.
 
-    Another request under the same key waits for this one's transaction. Work that raises leaves no trace, so it may be tried again.
+    Another request under the same key waits for this transaction. Work that raises leaves no trace, so it may be tried again.
     """
     if not 1 <= len(key) <= LONGEST:
         raise UsageError(f"an Idempotency-Key has 1 to {LONGEST} characters", "a UUID is right")

@@ -9,7 +9,7 @@ from escalation.errors import UsageError
 SHORTEST, LONGEST = 12, 200
 _HASHER = PasswordHasher()
 #: What a login that nobody has is checked against, so that it takes as long as one that somebody has.
-_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$GZ4t4sBxWzYxQnEzSZJmSd3mQZlLGtXtGUiEnBzZ1mM"
+_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$bVfqyxnsAmkMcUFQ+Hq2Cw$usKPj2qZeSFOEImb0ulcvhMwn1a7AtuQI8377ytuPAM"
 
 
 def hashed(password: str) -> str:

@@ -47,9 +47,7 @@ def make(
     row = find(session, login)
     assert row.id is not None
     token = PREFIX + secrets.token_urlsafe(32)
-    session.add(
-        ApiToken(token=digest(token), user_id=row.id, name=name, scopes=wanted, created_at=now, expires_at=expires_at)
-    )
+    session.add(ApiToken(token=digest(token), user_id=row.id, name=name, scopes=wanted, created_at=now, expires_at=expires_at))
     audit.note(session, now, by, "token_made", f"{row.login}: {name}; {' '.join(wanted)}")
     return token
 
@@ -87,4 +85,6 @@ def revoke(session: Session, now: datetime, number: int, *, by: str = "command l
 def listing(session: Session) -> list[dict[str, Any]]:
     """Every token without its secret."""
     names = ("id", "user_id", "name", "scopes", "created_at", "expires_at", "used_at", "revoked_at")
-    return [dict(row) for row in session.connection().execute(select(*[TOKEN.c[n] for n in names]).order_by(TOKEN.c.id)).mappings()]
+    return [
+        dict(row) for row in session.connection().execute(select(*[TOKEN.c[n] for n in names]).order_by(TOKEN.c.id)).mappings()
+    ]
