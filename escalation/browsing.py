@@ -1,33 +1,32 @@
-"""Issues as pages and programs leaf through them: narrowed, searched, sorted and cut into pages by the database."""
+"""Issues as pages and programs leaf through them: narrowed, searched, sorted, counted and cut into pages by the database."""
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from difflib import SequenceMatcher
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
 from sqlmodel import Session
 
-from escalation import queries, views
-from escalation.choices import Choice, choices
+from escalation import views
 from escalation.clock import utc
 from escalation.errors import UsageError
-from escalation.queries import ISSUE, REQUEST
+from escalation.queries import ISSUE
 from escalation.scope import Sight, visible
 from escalation.world import World
 from notifications.moments import Moment
-from workflows.facts import OPEN, STATUSES
-from workflows.parties import Party, Project
+from workflows.facts import STATUSES
 
 #: The clock of an issue stands still in these.
 STILL = ("pending_review", "suspended")
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 MOST = 200
-#: How many issues are looked through for somebody's to-do.
-LOOKED_AT = 400
+#: From which likeness on two titles may mean the same.
+ALIKE = 0.45
 #: How a list may be sorted: name -> column, and whether the largest comes first.
 SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
     "due": (func.coalesce(ISSUE.c.due_at, literal(FAR, Moment())), False),
@@ -70,17 +69,6 @@ class Page:
     items: list[dict[str, Any]]
     next: str = ""
     total: int | None = None
-
-
-@dataclass(slots=True)
-class Task:
-    """Something somebody must do now."""
-
-    kind: str
-    issue: dict[str, Any]
-    choices: list[Choice] = field(default_factory=list)
-    #: The request that waits for them, if it is one.
-    request: Any = None
 
 
 def page(
@@ -218,102 +206,6 @@ def _found(q: str, world: World) -> ColumnElement[bool]:
     return or_(*[column.icontains(q, autoescape=True) for column in texts], ISSUE.c.project_id.in_(projects))
 
 
-# What somebody must do now.
-
-#: The kinds of tasks, worst first.
-KINDS = ("overdue", "acknowledge", "decide", "review", "intake", "due_soon", "report", "answer", "processing")
-
-
-def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], now: datetime) -> list[Task]:
-    """What somebody who acts for these parties must do now, worst first."""
-    now, today = utc(now), world.calendar.local_day(now)
-    mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
-    connection = session.connection()
-    statement = _perhaps_mine(mine, world).where(visible(seen))
-    rows = connection.execute(statement.order_by(func.coalesce(ISSUE.c.due_at, literal(FAR, Moment()))).limit(LOOKED_AT)).all()
-    loaded = queries.load(connection, world, [row.number for row in rows], now, lock=False) if rows else {}
-    tasks = []
-    for row in rows:
-        snapshot = loaded[row.number].snapshot
-        can = choices(snapshot, parties, world.rules(snapshot.facts.workflow), now)
-        shown = views.issue(row, world, now)
-        tasks += _tasks(shown, can, snapshot.facts, now)
-    return sorted(tasks, key=lambda task: (KINDS.index(task.kind), task.issue["due_at"] or "9999", task.issue["number"]))
-
-
-def _tasks(issue: dict[str, Any], can: list[Choice], facts: Any, now: datetime) -> list[Task]:
-    may = {each.action: each for each in can if each.why_not is None}
-    found = []
-    for action, kind in (("approve", "decide"), ("answer", "answer"), ("agree", "answer")):
-        if action in may:
-            found.append(Task(kind, issue, can, may[action].requests[0] if may[action].requests else None))
-    kind = ""
-    if "dispatch" in may:
-        kind = "intake"
-    elif "close" in may or "confirm" in may or ("return_for_rework" in may and "close" not in {c.action for c in can}):
-        kind = "review"
-    elif "acknowledge" in may:
-        kind = "acknowledge"
-    elif "report_progress" in may and facts.status == "processing":
-        kind = _working(issue, facts, now)
-    if kind:
-        found.append(Task(kind, issue, can))
-    return found
-
-
-def _working(issue: dict[str, Any], facts: Any, now: datetime) -> str:
-    if issue["overdue"]:
-        return "overdue"
-    if issue["light"] == "yellow":
-        return "due_soon"
-    late = facts.report_due_at is not None and facts.report_due_at <= now + timedelta(days=1)
-    return "report" if late else "processing"
-
-
-def _perhaps_mine(mine: Sequence[Party], world: World) -> Select[Any]:
-    """The open issues that may want something of these parties; the rules have the last word."""
-    ids = [each.id for each in mine]
-    organs = {each.organ for each in mine if each.role == "responsible_party"}
-    handlers = [*ids, *(each.id for each in world.directory.parties if each.organ in organs and each.organ)]
-    asked = select(REQUEST.c.issue_id).where(REQUEST.c.state == "pending")
-    wanted: list[ColumnElement[bool]] = [
-        and_(ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake")), ISSUE.c.lead_id.in_(handlers)),
-        and_(
-            ISSUE.c.status.in_(("pending_ack", "processing")), or_(ISSUE.c.delegate_id.in_(ids), ISSUE.c.responsible_id.in_(ids))
-        ),
-        ISSUE.c.id.in_(asked.where(REQUEST.c.target_id.in_(ids))),
-    ]
-    wanted += [_coordinated(each, world, asked) for each in mine]
-    return select(ISSUE).where(ISSUE.c.closed_at.is_(None), or_(*wanted))
-
-
-def _coordinated(party: Party, world: World, asked: Select[Any]) -> ColumnElement[bool]:
-    """What a coordinator dispatches, reviews and decides, at their stage and, where they are asked as a superior, below it."""
-    stages = world.rules().workflow.stages if world.active else ()
-    found: list[ColumnElement[bool]] = []
-    for level, stage in enumerate(stages):
-        if party.role != stage.coordinator.role:
-            continue
-        keys = [each.key for each in stages[max(0, level - 1) : level + 1]]
-        waits = or_(
-            and_(ISSUE.c.stage == stage.key, ISSUE.c.status == "pending_intake"),
-            and_(ISSUE.c.stage.in_(keys), ISSUE.c.status == "pending_review"),
-            ISSUE.c.id.in_(asked.where(REQUEST.c.decider != "target")),
-        )
-        covered = [each.id for each in world.projects.values() if _covers(stage.coordinator.of, party, each)]
-        found.append(and_(waits, ISSUE.c.project_id.in_(covered)) if stage.coordinator.of != "everywhere" else waits)
-    if party.role in ("sponsor_liaison", "sponsor_leader"):
-        found.append(and_(ISSUE.c.status == "pending_review", not_(ISSUE.c.confirmed)))
-    return or_(*found) if found else ISSUE.c.id == -1
-
-
-def _covers(of: str, party: Party, project: Project) -> bool:
-    return project.city == party.city if of == "city" else project.department == party.organ
-
-
-# The board.
-
-
 def board(session: Session, world: World, seen: Sight, now: datetime) -> list[tuple[int, str, str, int]]:
     """How many open issues of each project, stage and light: project_id, stage, light (`""`: the clock stands), count."""
     light = lit(world, utc(now)).label("light")
@@ -321,4 +213,15 @@ def board(session: Session, world: World, seen: Sight, now: datetime) -> list[tu
     return [tuple(row) for row in session.connection().execute(statement.group_by(ISSUE.c.project_id, ISSUE.c.stage, light))]
 
 
-__all__ = ["KINDS", "OPEN", "Filter", "Page", "Task", "board", "count", "page", "todo"]
+def similar(
+    session: Session, world: World, seen: Sight, project: str, title: str, category: str, now: datetime
+) -> list[dict[str, Any]]:
+    """Open issues of a project that may be the same: of this category, or with a title much like this one; likest first."""
+    found = page(session, world, seen, Filter(project=project, state="open", sort="-raised"), now, limit=MOST).items
+    alike = [
+        (SequenceMatcher(None, title, each["title"]).ratio() + (each["category"] == category) * ALIKE, each) for each in found
+    ]
+    return [each for likeness, each in sorted(alike, key=lambda pair: -pair[0]) if likeness >= ALIKE][:5]
+
+
+__all__ = ["Filter", "Page", "board", "count", "page", "similar"]
