@@ -85,6 +85,13 @@ def late_by(facts: Facts, calendar: WorkCalendar, now: datetime) -> int:
     return max(0, -working_days_left(now, facts.due_at, calendar))
 
 
+def days_left(facts: Facts, calendar: WorkCalendar, now: datetime) -> int | None:
+    """Working days after today up to the deadline of a running clock, negative when it is late; None where none runs."""
+    if facts.due_at is None or not facts.is_open or facts.status in ("pending_review", "suspended"):
+        return None
+    return working_days_left(now, facts.due_at, calendar)
+
+
 def overdue(facts: Facts, now: datetime) -> bool:
     """Is it open, its clock running, and strictly past its deadline?"""
     if not facts.is_open or facts.status in ("pending_review", "suspended"):

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from escalation import queries
 from escalation.commands import find_party
 from escalation.errors import UsageError
-from escalation.explaining import late_by, light, overdue
+from escalation.explaining import days_left, late_by, light, overdue
 from escalation.portable import Kept
 from escalation.queries import ISSUE
 from escalation.world import World
@@ -64,6 +64,7 @@ def issue(row: Any, world: World, now: datetime) -> dict[str, Any]:
         "light": light(facts, world.calendar, now, workflow.yellow_light.amount),
         "late_by": late_by(facts, world.calendar, now),
         "overdue": overdue(facts, now),
+        "days_left": days_left(facts, world.calendar, now),
         "raised_at": local(facts.raised_at, world),
         "dispatched_at": local(facts.dispatched_at, world),
         "acknowledged_at": local(facts.acknowledged_at, world),

@@ -28,15 +28,27 @@ def environment(language: str) -> Environment:
     )
     english = language == "en"
 
-    def say(chinese: str, in_english: str, **values: object) -> str:
+    def say(chinese: str, in_english: str, **values: object) -> Markup:
         """The words for this reader; values are filled in as text."""
-        return (in_english if english else chinese).format(**values)
+        text = Markup(in_english if english else chinese)  # noqa: S704  # our own words
+        return text.format(**values) if values else text
 
     def word(code: str, table: str) -> str:
         return words.word(table, code, language)
 
     made.globals |= {"_": say, "language": language, "english": english, "shape": shape, "tables": words.TABLES}
-    made.filters |= {"word": word, "moment": _moment(english), "day": _day(english), "lines": lines, "stage": _stage(english)}
+    made.filters |= {
+        "word": word,
+        "pairs": lambda table: [(code, pair[english]) for code, pair in words.TABLES[table].items()],
+        "stage_pairs": lambda names: [(key, pair[english]) for key, pair in names.items()],
+        "same": lambda values: [(value, value) for value in values],
+        "moment": _moment(english),
+        "day": _day(english),
+        "span": _span(english),
+        "stage": _stage(english),
+        "actor": lambda name: say("系统", "the system") if name == "system" else name,
+        "lines": lines,
+    }
     return made
 
 
@@ -84,6 +96,19 @@ def _day(english: bool) -> Callable[..., str]:
                 return "—"
             day = local.date()
         return f"{day:%a} {day.day} {day:%b}" if english else f"{day.month}月{day.day}日 {WEEKDAYS[day.weekday()]}"
+
+    return told
+
+
+#: The unit of a limit, as people say it.
+UNITS = {"wd": ("个工作日", "working days"), "wh": ("个工作小时", "working hours"), "h": ("小时", "hours")}
+
+
+def _span(english: bool) -> Callable[[str], str]:
+    def told(span: str) -> str:
+        """A limit in words: `10wd` is ten working days."""
+        unit = span.lstrip("0123456789")
+        return f"{span.removesuffix(unit)} {UNITS[unit][english]}" if unit in UNITS else span
 
     return told
 

@@ -286,6 +286,22 @@ co_handle 协办时限（可不填） Sub-task due (optional)
 consult 答复时限（可不填） Answer by (optional)
 report_progress 预计办结日期（可不填） Expected to be solved on (optional)
 """)
+#: What the audit has a line for, beside the actions.
+AUDIT: Pairs = {
+    **ACTION,
+    **_pairs("""
+login 登录 logged in
+login_failed 登录失败 could not log in
+logout 退出 logged out
+user_added 新增用户 added a user
+user_enabled 启用用户 let in again
+user_disabled 停用用户 shut out
+password_set 重设密码 set a password
+token_made 签发令牌 made a token
+token_revoked 撤销令牌 revoked a token
+outbox_retry 重发邮件 mails sent again
+"""),
+}
 #: Days off, as the calendar names them.
 DAY_OFF: Pairs = {
     name: (chinese, name)

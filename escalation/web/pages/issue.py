@@ -50,6 +50,7 @@ def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight)
     told: dict[str, Any] = {
         "issue": issue,
         "parties": {each.id: each.name for each in world.directory.parties},
+        "readers": {each.code: each.name for each in world.directory.parties},
         "assignments": views.stays(whole.stays, world),
         "journal": list(reversed(views.entries(whole.journal, world))),
         "mails": list(reversed(views.letters(whole.mails, world))),
