@@ -27,8 +27,11 @@ FAR = datetime(9999, 1, 1, tzinfo=UTC)
 MOST = 200
 #: From which likeness on two titles may mean the same.
 ALIKE = 0.45
-#: How a list may be sorted: name -> column, and whether the largest comes first.
+_RUNNING = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL), ISSUE.c.due_at.is_not(None))
+#: How a list may be sorted: name -> column, and whether the largest comes first. `worst`: the longest overdue first, and
+#: where no clock runs last.
 SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
+    "worst": (case((_RUNNING, ISSUE.c.due_at), else_=literal(FAR, Moment())), False),
     "due": (func.coalesce(ISSUE.c.due_at, literal(FAR, Moment())), False),
     "-due": (func.coalesce(ISSUE.c.due_at, literal(FAR, Moment())), True),
     "number": (ISSUE.c.number, False),
@@ -59,7 +62,7 @@ class Filter:
     severity: str = ""
     #: A party's code: what it leads, answers for or raised.
     mine: str = ""
-    sort: str = "due"
+    sort: str = "worst"
 
 
 @dataclass(slots=True)

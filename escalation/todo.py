@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, se
 from sqlmodel import Session
 
 from escalation import queries, views
-from escalation.browsing import FAR
+from escalation.browsing import FAR, is_overdue
 from escalation.choices import Choice, choices
 from escalation.clock import utc
 from escalation.queries import ISSUE, REQUEST
@@ -35,7 +35,7 @@ class Task:
 
 
 #: The kinds of tasks, worst first.
-KINDS = ("overdue", "acknowledge", "decide", "review", "intake", "due_soon", "report", "answer", "processing")
+KINDS = ("overdue", "acknowledge", "decide", "review", "intake", "due_soon", "report", "answer", "chase", "processing")
 
 
 def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], now: datetime) -> list[Task]:
@@ -43,7 +43,7 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     now, today = utc(now), world.calendar.local_day(now)
     mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
     connection = session.connection()
-    statement = _perhaps_mine(mine, world).where(visible(seen))
+    statement = _perhaps_mine(mine, world, now).where(visible(seen))
     rows = connection.execute(statement.order_by(func.coalesce(ISSUE.c.due_at, literal(FAR, Moment()))).limit(LOOKED_AT)).all()
     loaded = queries.load(connection, world, [row.number for row in rows], now, lock=False) if rows else {}
     tasks = []
@@ -70,6 +70,8 @@ def _tasks(issue: dict[str, Any], can: list[Choice], facts: Facts, now: datetime
         kind = "acknowledge"
     elif "report_progress" in may and facts.status == "processing":
         kind = _working(issue, facts, now)
+    elif "reassign" in may and issue["overdue"]:
+        kind = "chase"
     if kind:
         found.append(Task(kind, issue, can))
     return found
@@ -84,7 +86,7 @@ def _working(issue: dict[str, Any], facts: Facts, now: datetime) -> str:
     return "report" if late else "processing"
 
 
-def _perhaps_mine(mine: Sequence[Party], world: World) -> Select[Any]:
+def _perhaps_mine(mine: Sequence[Party], world: World, now: datetime) -> Select[Any]:
     """The open issues that may want something of these parties; the rules have the last word."""
     ids = [each.id for each in mine]
     organs = {each.organ for each in mine if each.role == "responsible_party"}
@@ -97,11 +99,11 @@ def _perhaps_mine(mine: Sequence[Party], world: World) -> Select[Any]:
         ),
         ISSUE.c.id.in_(asked.where(REQUEST.c.target_id.in_(ids))),
     ]
-    wanted += [_coordinated(each, world, asked) for each in mine]
+    wanted += [_coordinated(each, world, asked, now) for each in mine]
     return select(ISSUE).where(ISSUE.c.closed_at.is_(None), or_(*wanted))
 
 
-def _coordinated(party: Party, world: World, asked: Select[Any]) -> ColumnElement[bool]:
+def _coordinated(party: Party, world: World, asked: Select[Any], now: datetime) -> ColumnElement[bool]:
     """What a coordinator dispatches, reviews and decides, at their stage and, where they are asked as a superior, below it."""
     stages = world.rules().workflow.stages if world.active else ()
     found: list[ColumnElement[bool]] = []
@@ -112,6 +114,7 @@ def _coordinated(party: Party, world: World, asked: Select[Any]) -> ColumnElemen
         waits = or_(
             and_(ISSUE.c.stage == stage.key, ISSUE.c.status == "pending_intake"),
             and_(ISSUE.c.stage.in_(keys), ISSUE.c.status == "pending_review"),
+            and_(ISSUE.c.stage == stage.key, is_overdue(now)),
             ISSUE.c.id.in_(asked.where(REQUEST.c.decider != "target")),
         )
         covered = [each.id for each in world.projects.values() if _covers(stage.coordinator.of, party, each)]

@@ -157,6 +157,7 @@ intake 待受理交办 to dispatch
 due_soon 即将到期 due soon
 report 该反馈进展 progress to report
 answer 待答复 to answer
+chase 逾期待督办 overdue at your stage
 processing 正在办理 in progress
 """)
 MAIL_STATE: Pairs = _pairs("""

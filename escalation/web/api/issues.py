@@ -44,7 +44,7 @@ def listed(
     category: str = "",
     severity: str = "",
     mine: str = "",
-    sort: str = "due",
+    sort: str = "worst",
     cursor: Annotated[str, Query(max_length=300)] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:

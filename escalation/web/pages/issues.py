@@ -35,7 +35,7 @@ def listed(
     project: str = "",
     category: str = "",
     severity: str = "",
-    sort: str = "due",
+    sort: str = "worst",
     cursor: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:
     """The list of issues."""

@@ -26,6 +26,7 @@ LEADS_TO = {
     "intake": "dispatch",
     "decide": "approve",
     "answer": "answer",
+    "chase": "urge",
 }
 
 
