@@ -135,7 +135,9 @@ class App:
 
     @staticmethod
     def sight(world: World, party: str, now: datetime) -> scope.Sight:
-        """What a party sees, by code or name. Raises NotFound for an unknown one."""
+        """What a party sees, by code or name; everything for nobody in particular. Raises NotFound for an unknown one."""
+        if not party:
+            return scope.EVERYTHING
         return scope.sight([commands.find_party(world, party)], world, world.calendar.local_day(now))
 
     def add_days(self, days: dict[date, tuple[bool, str]], source: str, now: datetime) -> int:
@@ -171,9 +173,13 @@ class App:
         with self.store.reading() as session:
             return at(session, self.worlds.read(session))
 
-    def issues(self, wanted: views.Wanted, now: datetime) -> list[dict[str, Any]]:
-        """The ledger of issues."""
-        return self.look(lambda session, world: views.listed(session, world, wanted, now))
+    def issues(self, wanted: views.Wanted, now: datetime, party: str = "") -> list[dict[str, Any]]:
+        """The ledger of issues; of a party, what it sees. Raises NotFound for an unknown one."""
+        return self.look(lambda session, world: views.listed(session, world, wanted, now, self.sight(world, party, now)))
+
+    def refuse_unseen(self, number: str, party: str, now: datetime) -> None:
+        """Raises NotFound for an issue that a party does not see, or a party that does not exist."""
+        self.look(lambda session, world: scope.refuse_unseen(session.connection(), self.sight(world, party, now), number))
 
     def show(self, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
         """One issue whole."""

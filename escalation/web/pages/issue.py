@@ -25,12 +25,14 @@ from workflows.parties import NobodyAnswers
 
 router = APIRouter()
 Form = Annotated[Posted, Depends(posted)]
-#: The order in which people look for what to do; the first one's form is open.
+#: The order in which people look for what to do.
 FIRST = """
     dispatch acknowledge close confirm return_for_rework approve deny agree answer report_progress resolve resume reopen
     request_extension submit_plan co_handle consult urge escalate reassign remand escalate_skip transfer delegate object
     request_suspension request_escalation suspend give_opinion merge reject withdraw
 """.split()
+#: Those whose form is open when they come first: the issue waits for nothing else.
+AT_ONCE = ("dispatch", "close", "confirm", "return_for_rework", "approve", "agree", "answer", "report_progress", "resume")
 #: The way of an issue within a stage.
 WAY = ("pending_intake", "pending_ack", "processing", "pending_review", "closed")
 
@@ -67,6 +69,7 @@ def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight)
         "next": (),
         "counted": None,
         "causes": (),
+        "at_once": AT_ONCE,
         "here": "issues",
     }
     told["steps"] = _steps(told["assignments"], world, whole, issue)
