@@ -42,9 +42,9 @@ def once(session: Session, user_id: int, key: str, digest: bytes, now: datetime,
     connection = session.connection()
     connection.execute(delete(KEPT).where(KEPT.c.at < now - REMEMBERED))
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
-    first = insert(KEPT).values(user_id=user_id, key=key, digest=digest, at=now, status=0, answer=b"").on_conflict_do_nothing()
+    first = insert(KEPT).values(user_id=user_id, key=key, digest=digest, at=now, status=0, answer=b"")
     mine = (KEPT.c.user_id == user_id, KEPT.c.key == key)
-    if connection.execute(first).rowcount == 0:
+    if connection.execute(first.on_conflict_do_nothing().returning(KEPT.c.key)).first() is None:
         kept = connection.execute(select(KEPT.c.digest, KEPT.c.status, KEPT.c.answer).where(*mine)).one()
         if kept.digest != digest:
             raise OtherBody("this Idempotency-Key was used for another request", "use a new key for a new request")
