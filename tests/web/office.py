@@ -22,11 +22,18 @@ CSRF = re.compile(r'name="csrf" value="([^"]+)"')
 HEADERS = {"Sec-Fetch-Site": "same-origin"}
 
 
+class Unfounded(Town):
+    """A town where nobody lives yet: its ledger will be imported."""
+
+    def _found(self, source: str) -> None:
+        """Nothing is there."""
+
+
 class Office:
     """A town with a web page."""
 
-    def __init__(self, store: Store, folder: Path, **web: Any) -> None:
-        self.town = Town(store, "2026-09-01 09:00")
+    def __init__(self, store: Store, folder: Path, *, empty: bool = False, **web: Any) -> None:
+        self.town = Unfounded(store) if empty else Town(store, "2026-09-01 09:00")
         url = store.url.render_as_string(hide_password=False)
         settings = Settings(database=DatabaseSettings(url=url), web=WebSettings(**{"secure_cookies": False, **web}), root=folder)
         self.app = App(settings)

@@ -84,12 +84,10 @@ def test_what_is_outside_is_not_there_by_any_door(both, name: str) -> None:  # t
     assert office.town.verify().ok
 
 
-@pytest.mark.parametrize("name", SEES)
+@pytest.mark.parametrize("name", [name for name, (_, inside, _) in SEES.items() if inside])
 def test_inside_every_action_is_allowed_or_refused_by_the_rules(both, name: str) -> None:  # type: ignore[no-untyped-def]
     """For an issue that they see, the page offers exactly what the rules let them do, and every other try is refused."""
     office, inside, _ = both
-    if not SEES[name][1]:
-        pytest.skip("does not see it")
     who, program = person(office, name), office.program(login(name), "read", "act")
     offered = {each["action"] for each in program.get(f"{API}/issues/{inside}").json()["actions"]}
     page = who.get(f"/issues/{inside}").text
