@@ -212,8 +212,7 @@ def test_every_page_is_fit_for_everybody(lively: Office, browser: Browser, langu
         for name, path in PAGES.items():
             page = visitor.go(path)
             page.wait_for_load_state("networkidle")
-            for details in page.locator("details:not(.menu):not([open]) > summary").all():
-                details.click()
+            page.evaluate("document.querySelectorAll('details.act, details.why').forEach((d) => { d.name = ''; d.open = true })")
             visitor.checked()
             visitor.shot(f"{name}-{language}-{scheme}-{device}")
         visitor.page.locator("details.menu summary").click()

@@ -1,5 +1,6 @@
 """Errors as pages: what is wrong and what to do about it, never a traceback."""
 
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
@@ -9,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from escalation.errors import EscalationError
 from escalation.web import words
-from escalation.web.desk import Desk, NotSeated, house, language_of
+from escalation.web.desk import Desk, NotSeated, house, language_of, seated
 from escalation.web.rendering import render
 
 
@@ -18,13 +19,24 @@ def page(request: Request, error: Exception) -> Response:
     if isinstance(error, NotSeated):
         return _to_login(request)
     status, code, message, hint = _told(error)
-    desk: Desk | None = getattr(request.state, "desk", None)
+    desk = _desk(request)
     language = desk.language if desk else language_of(request, house(request).app.settings.language)
     said = words.word("refusal", code, language)
-    values = {"status": status, "said": said if said != code else "", "message": message, "hint": hint, "user": None, "here": ""}
-    if request.headers.get("hx-request"):
-        return HTMLResponse(render("notice.html", language, values), status)
-    return HTMLResponse(render("trouble.html", language, values), status)
+    values: dict[str, Any] = {"status": status, "said": said if said != code else "", "message": message, "hint": hint}
+    values |= {"user": desk and desk.user, "csrf": desk.csrf if desk else "", "here": ""}
+    part = bool(request.headers.get("hx-request"))
+    return HTMLResponse(render("notice.html" if part else "trouble.html", language, values), status)
+
+
+def _desk(request: Request) -> Desk | None:
+    """Who is logged in, as far as that can be found out now."""
+    known: Desk | None = getattr(request.state, "desk", None)
+    if known is not None:
+        return known
+    try:
+        return seated(request)
+    except EscalationError:
+        return None
 
 
 def _to_login(request: Request) -> Response:
