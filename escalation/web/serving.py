@@ -1,8 +1,9 @@
 """Page, API, scheduler and dispatcher in one process. The only home of uvicorn."""
 
 import asyncio
-import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -12,26 +13,41 @@ from escalation.errors import BadConfig
 from escalation.scheduler import Worker
 from escalation.web.application import create_app
 
-log = logging.getLogger(__name__)
 #: How long an answer that is being given may take when the process is told to stop, in seconds.
 GRACE = 5
+#: How often it is looked whether somebody told the worker to stop, in seconds.
+LOOK = 0.2
+
+
+class _Server(uvicorn.Server):
+    """The worker listens to the signals for both; uvicorn would end the process by one before the worker is done."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes no signal."""
+        yield
 
 
 async def serve(app: App, clock: Clock, host: str, port: int) -> None:
     """Works and answers until a SIGTERM or SIGINT comes, finishes what it is doing, and ends. Raises BadConfig."""
-    worker = Worker(app, clock, kind="serve")
-    server = uvicorn.Server(_config(app, clock, worker, host, port))
     listening = _listening(host, port)
+    worker = Worker(app, clock, kind="serve")
+    server = _Server(_config(app, clock, worker, host, port))
+    working = asyncio.create_task(worker.run())
     answering = asyncio.create_task(server.serve(sockets=[listening]))
-    working = asyncio.create_task(worker.run(signals=False))
     try:
-        # uvicorn takes the signals and ends on one; a worker that ends by itself is a fault that ends both
-        await asyncio.wait({answering, working}, return_when=asyncio.FIRST_COMPLETED)
+        # whichever ends first, by a signal or by a fault, ends the other
+        await asyncio.wait({answering, asyncio.create_task(_told_to_stop(worker, working))}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         server.should_exit = True
         worker.stop()
         await asyncio.gather(answering, working)
-        listening.close()
+
+
+async def _told_to_stop(worker: Worker, working: asyncio.Task[None]) -> None:
+    """Waits for the signal, not for the batch that the worker still finishes."""
+    while not worker.stopping and not working.done():
+        await asyncio.sleep(LOOK)
 
 
 def _config(app: App, clock: Clock, worker: Worker, host: str, port: int) -> uvicorn.Config:
