@@ -100,7 +100,9 @@ class Renderer:
         values = {**_values({}, language), "count": str(count), "more": str(count - len(lines)) if count > len(lines) else ""}
         text = self._built_in.get_template(f"{language}/digest.j2").render(values)
         subject, _, body = text.rstrip().partition("\n")
-        table = Block("table", rows=tuple(Row(clean(number) or "-", clean(line)) for number, line in lines))
+        # the number stands before the line, so the line need not say it again
+        rows = tuple(Row(clean(number) or "-", clean(line.replace(f"{number} ", "", 1))) for number, line in lines)
+        table = Block("table", rows=rows)
         first, *rest = parsed(body)
         return self._both(subject.strip(), language, values, (first, table, *rest))
 
