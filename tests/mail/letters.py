@@ -127,11 +127,22 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
     "due_warning": {"ack_due": ""},
     "report_reminder": {"ack_due": ""},
     "review_request": _COORDINATES
-    | {"status": "pending_review", "ack_due": "", "reason": ("第四版方案已批复，外线工程已开工。", "The fourth plan is approved; work on the line has begun.")},
+    | {
+        "status": "pending_review",
+        "ack_due": "",
+        "reason": ("第四版方案已批复，外线工程已开工。", "The fourth plan is approved; work on the line has begun."),
+    },
     "review_reminder": _COORDINATES | {"status": "pending_review", "ack_due": ""},
-    "urge_notice": {"ack_due": "", "reason": ("节点临近，请本周内完成会审。", "The milestone is near; finish the review this week.")},
+    "urge_notice": {
+        "ack_due": "",
+        "reason": ("节点临近，请本周内完成会审。", "The milestone is near; finish the review this week."),
+    },
     "request_asked": _COORDINATES
-    | {"request_kind": "extension", "ack_due": "", "reason": ("第四版方案须重新计算短路电流。", "The fourth plan needs new short-circuit figures.")},
+    | {
+        "request_kind": "extension",
+        "ack_due": "",
+        "reason": ("第四版方案须重新计算短路电流。", "The fourth plan needs new short-circuit figures."),
+    },
     "request_decided": {
         "request_kind": "extension",
         "decision": "approved",
@@ -142,12 +153,23 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
     "request_reminder": _COORDINATES | {"request_kind": "extension", "ack_due": ""},
     "reassigned": {"reason": ("外线工程属省电力公司职责。", "The line is the power company's duty.")},
     "rework": {"ack_due": "", "reason": ("缺供电方案批复文件。", "The approval of the supply plan.")},
-    "suspended": {"status": "suspended", "ack_due": "", "due": "", "reason": ("等待国家电网规划批复。", "Waits for the approval of the grid plan.")},
+    "suspended": {
+        "status": "suspended",
+        "ack_due": "",
+        "due": "",
+        "reason": ("等待国家电网规划批复。", "Waits for the approval of the grid plan."),
+    },
     "resumed": {"ack_due": ""},
     "closed": _OWNS | {"status": "closed", "ack_due": "", "reason": ("现场核验属实，同意销号。", "Verified on site.")},
     "reopened": {"ack_due": "", "reason": ("外线工程停工。", "Work on the line has stopped.")},
     "rejected": _OWNS
-    | {"status": "rejected", "ack_due": "", "due": "", "lead_organ": "", "reason": ("属民事合同纠纷，请依法解决。", "A dispute of contract; it belongs in court.")},
+    | {
+        "status": "rejected",
+        "ack_due": "",
+        "due": "",
+        "lead_organ": "",
+        "reason": ("属民事合同纠纷，请依法解决。", "A dispute of contract; it belongs in court."),
+    },
     "withdrawn": {"status": "withdrawn", "ack_due": "", "due": "", "reason": ("问题已自行解决。", "Solved without help.")},
     "merged": _OWNS | {"status": "merged", "ack_due": "", "reason": ("主问题 WT26-0003", "Main issue WT26-0003")},
     "supervision_letter": _TOP
@@ -159,8 +181,13 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
         "now": ("12月3日17:00", "3 Dec 2026 17:00"),
     },
     "overdue_top": _TOP | {"card": "red"},
-    "card_proposed": _COORDINATES | {"card": "yellow", "ack_due": "", "reason": ("连续两次未反馈进展", "two reports missed in a row")},
-    "remanded": {"ack_due": "", "from_stage": ("省级", "Province"), "reason": ("请一周内敲定接入点。", "Settle the connection point within a week.")},
+    "card_proposed": _COORDINATES
+    | {"card": "yellow", "ack_due": "", "reason": ("连续两次未反馈进展", "two reports missed in a row")},
+    "remanded": {
+        "ack_due": "",
+        "from_stage": ("省级", "Province"),
+        "reason": ("请一周内敲定接入点。", "Settle the connection point within a week."),
+    },
     "co_handling": {
         "recipient_role": "target",
         "recipient_name": ("牡丹江市发改委", "Mudanjiang DRC"),
@@ -180,7 +207,8 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
 def facts(kind: str, language: str = "zh_CN", **changes: str) -> dict[str, str]:
     """What a mail of this kind says of one issue."""
     special = {
-        name: value if isinstance(value, str) else value[LANGUAGES.index(language)] for name, value in OF_KIND.get(kind, {}).items()
+        name: value if isinstance(value, str) else value[LANGUAGES.index(language)]
+        for name, value in OF_KIND.get(kind, {}).items()
     }
     return {**SAMPLE[language], **SAME, **special, **changes}
 
@@ -202,7 +230,9 @@ def summaries(language: str) -> Mapping[str, Mapping[str, Any]]:
     for kind, to in (("weekly", "PT0205"), ("monthly", "PT0205"), ("daily", "PT0204")):
         period = node.period(kind, now)  # type: ignore[arg-type]
         assert period is not None
-        found[f"summary_{kind}"] = node.compose(period, now, to=to, again=True).letters[0].facts | {"attached": f"{period.name}.xlsx"}
+        found[f"summary_{kind}"] = node.compose(period, period.moment, to=to, again=True).letters[0].facts | {
+            "attached": f"{period.name}.xlsx"
+        }
     app.close()
     return found | {"circular": found["summary_weekly"]}
 
