@@ -15,12 +15,14 @@ from sqlmodel import Session, select
 from escalation import commands, migrating, queries, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
+from escalation.audience import audience
 from escalation.commands import Do, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
 from escalation.errors import BadConfig
 from escalation.explaining import Explanation, explain
 from escalation.ledger import importing
+from escalation.links import Links
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
 from escalation.summaries import Times
@@ -30,7 +32,7 @@ from escalation.sweep import Sweeper, Swept
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from notifications.channels import FolderChannel
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
+from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing
 from notifications.message import Channel
 from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
@@ -50,9 +52,10 @@ class App:
         self.store = Store(settings.database_url, busy_seconds=settings.database.busy_seconds)
         hours = settings.calendar
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
-        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
-        self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary))
+        self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
+        self.links = Links(self.store, self.worlds, self.outgoing, timedelta(days=settings.links.days))
 
     def close(self) -> None:
         """Gives the store's connections back."""
@@ -142,6 +145,10 @@ class App:
 
         return self._change(work)
 
+    def change(self, work: Callable[[Session, World], T]) -> T:
+        """Writes with a session and the world, in one transaction that every node hears of."""
+        return self._change(lambda session: work(session, self.worlds.read(session)))
+
     def _change(self, work: Callable[[Session], T]) -> T:
         """What people change: in one transaction, and every node hears that there may be something to do sooner."""
 
@@ -192,7 +199,7 @@ class App:
 
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends what is in the outbox."""
-        return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(), now, limit)
+        return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
 
     def archive(self, now: datetime) -> Stored:
         """Puts away some of what has been over for longer than the configuration says."""
@@ -235,9 +242,9 @@ class App:
             total_timeout=smtp.total_seconds,
         )
 
-    def dispatching(self) -> DispatchSettings:
-        """Who sends, and when mail may go out."""
-        smtp = self.settings.smtp
+    def dispatching(self, now: datetime) -> DispatchSettings:
+        """Who sends, when and how much mail may go out, and what its readers can do by a link."""
+        smtp, mail = self.settings.smtp, self.settings.mail
         return DispatchSettings(
             node=f"{socket.gethostname()}:{os.getpid()}",
             sender=smtp.sender,
@@ -245,7 +252,10 @@ class App:
             domain=smtp.domain,
             reply_to=smtp.reply_to,
             may_send=self.may_send,
-            merge_over=self.settings.mail.merge_over,
+            merge_over=mail.merge_over,
+            per_minute=mail.per_minute,
+            per_hour=mail.per_hour,
+            actions=self.links.signer(now).actions if mail.base_url and self.settings.links.days else nothing,
         )
 
     def may_send(self, now: datetime, urgent: bool) -> datetime | None:

@@ -14,9 +14,10 @@ from sqlalchemy import update
 from sqlmodel import Session
 
 from escalation import bulk, journal, queries
+from escalation.audience import AUDIENCE, Audience, Change
 from escalation.errors import Conflict
 from escalation.models import Counter
-from escalation.notices import Change, drafts
+from escalation.notices import drafts
 from escalation.queries import ASSIGNMENT, CARD, ISSUE, JOURNAL, OUTBOX, REQUEST, Loaded, Texts
 from escalation.world import World
 from notifications import outbox
@@ -50,10 +51,12 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """How mails are addressed and linked."""
+    """How mails are addressed and linked, and who gets them."""
 
     domain: str = "escalation.localhost"
     base_url: str = ""
+    #: Who gets what; the same object for all that is applied.
+    audience: Audience = field(default_factory=lambda: AUDIENCE)
 
 
 @dataclass(slots=True)
@@ -123,7 +126,7 @@ def gather(batch: Batch, world: World, step: Step, outgoing: Outgoing | None, la
         batch.texts.append((before.id, dict(decision.texts)))
     if outgoing is not None:
         change = Change(loaded.snapshot, loaded.texts, _told(decision, changed), after, actor, at, changed)
-        for draft in drafts(change, world, outgoing.base_url):
+        for draft in drafts(change, world, outgoing.base_url, outgoing.audience):
             batch.mails.append(outbox.row_values(draft, at, outgoing.domain))
     return after
 

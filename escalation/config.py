@@ -70,8 +70,17 @@ class MailSettings(Section):
     from_: str = Field(default="08:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     until: str = Field(default="18:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     merge_over: int = Field(default=5, ge=1)
+    per_minute: int = Field(default=0, ge=0)
+    per_hour: int = Field(default=20, ge=0)
     templates: str = ""
     base_url: str = ""
+
+
+class LinkSettings(Section):
+    """Links in mails by which their reader acts: how long they are good, and whether they ask for a login."""
+
+    days: int = Field(default=14, ge=0, le=90)
+    without_login: bool = True
 
 
 class WorkflowSettings(Section):
@@ -86,6 +95,7 @@ class SummarySettings(Section):
     daily: str = Field(default="08:30", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
     weekly: str = Field(default="09:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
     monthly: str = Field(default="09:00", pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")
+    circular: Literal["", "weekly", "monthly"] = "monthly"
 
 
 class SchedulerSettings(Section):
@@ -132,12 +142,15 @@ class Settings(Section):
     calendar: CalendarSettings = CalendarSettings()
     smtp: SmtpConfig = SmtpConfig()
     mail: MailSettings = MailSettings()
+    links: LinkSettings = LinkSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     summary: SummarySettings = SummarySettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     health: HealthSettings = HealthSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).
+    audience: dict[str, list[str]] = Field(default_factory=dict)
     language: Literal["zh_CN", "en"] = "zh_CN"
     #: The folder that relative paths start from.
     root: Path = Field(default=Path("."), exclude=True)

@@ -7,12 +7,13 @@ from sqlalchemy import JSON, Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 from notifications.moments import Moment
-from notifications.outbox import OutboxRow
+from notifications.outbox import AttachmentRow, OutboxRow
 
 __all__ = [
     "ArchivedIssue",
     "ArchivedMail",
     "Assignment",
+    "AttachmentRow",
     "Authority",
     "CalendarDay",
     "CardRow",
@@ -24,7 +25,9 @@ __all__ = [
     "PartyRow",
     "ProjectRow",
     "RequestRow",
+    "Secret",
     "SetAside",
+    "UsedLink",
     "WorkflowRow",
 ]
 
@@ -336,6 +339,29 @@ class NodeRow(SQLModel, table=True):
     #: Escalation is held: this node's clock leapt.
     held: bool = False
     stopped_at: datetime | None = moment()
+
+
+class Secret(SQLModel, table=True):
+    """A key that every node signs with; the newest of a purpose signs, the others are still believed."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    purpose: str = Field(index=True)
+    value: str
+    made_at: datetime = moment(nullable=False)
+
+
+class UsedLink(SQLModel, table=True):
+    """A link of a mail that was used; it works once."""
+
+    __tablename__ = "used_link"
+
+    #: Of the token, which is itself kept nowhere.
+    digest: str = Field(primary_key=True)
+    number: str
+    action: str
+    party: str
+    used_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False)
 
 
 class ArchivedIssue(SQLModel, table=True):

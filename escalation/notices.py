@@ -1,6 +1,6 @@
 """Who must be told what: a decision becomes drafts of mails. Pure: it looks at values and hands values on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -8,62 +8,14 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from escalation.queries import Texts
+from escalation.audience import AUDIENCE, WHO, Audience, Change
 from escalation.world import World
 from notifications.message import Draft
-from workflows.facts import Decision, Facts, Request, Snapshot
+from workflows.facts import Request
 from workflows.parties import NobodyAnswers, Party, Route
 
-#: event -> (kind of mail, to whom), in the order in which one person is told first: nobody gets two mails of one decision.
-AUDIENCE: dict[str, tuple[tuple[str, str], ...]] = {
-    "raised": (("intake_notice", "coordinator"), ("receipt", "reporter")),
-    "dispatched": (
-        ("dispatch_notice", "responsible"),
-        ("dispatch_notice", "leader"),
-        ("receipt", "reporter"),
-        ("dispatch_notice", "coordinator"),
-    ),
-    "acknowledged": (("receipt", "reporter"),),
-    "auto_acknowledged": (("ack_reminder", "responsible"), ("ack_reminder", "coordinator")),
-    "warned": (("due_warning", "responsible"), ("due_warning", "coordinator"), ("due_warning", "leader")),
-    "report_missed": (("report_reminder", "responsible"), ("report_reminder", "coordinator")),
-    "escalated": (
-        ("escalation_notice", "responsible"),
-        ("escalation_notice", "leader"),
-        ("escalated_from", "former"),
-        ("escalation_notice", "coordinator"),
-        ("escalated_from", "former_coordinator"),
-    ),
-    "overdue_top": (("overdue_top", "responsible"), ("overdue_top", "leader")),
-    "letter": (("supervision_letter", "coordinator"), ("supervision_letter", "inspection")),
-    "intake_late": (("intake_reminder", "coordinator"),),
-    "intake_stuck": (("intake_reminder", "superior"), ("intake_reminder", "coordinator")),
-    "review_late": (("review_reminder", "coordinator"), ("review_reminder", "superior")),
-    "resolved": (("review_request", "reviewer"), ("review_request", "liaison"), ("receipt", "reporter")),
-    "confirmed": (("review_request", "reviewer"),),
-    "rework": (("rework", "responsible"), ("rework", "leader"), ("receipt", "reporter")),
-    "closed": (("closed", "reporter"), ("closed", "responsible"), ("closed", "coordinator"), ("closed", "leader")),
-    "reopened": (("reopened", "responsible"), ("reopened", "coordinator"), ("reopened", "reporter"), ("reopened", "leader")),
-    "suspended": (("suspended", "responsible"), ("suspended", "coordinator"), ("suspended", "reporter")),
-    "resumed": (("resumed", "responsible"), ("resumed", "coordinator")),
-    "rejected": (("rejected", "reporter"),),
-    "withdrawn": (("withdrawn", "responsible"), ("withdrawn", "coordinator"), ("withdrawn", "reporter")),
-    "merged": (("merged", "reporter"), ("merged", "responsible")),
-    "reassigned": (("reassigned", "responsible"), ("reassigned", "former"), ("receipt", "reporter")),
-    "remanded": (("remanded", "responsible"), ("remanded", "coordinator"), ("remanded", "former")),
-    "delegated": (("receipt", "delegate"), ("receipt", "coordinator")),
-    "progress": (("receipt", "coordinator"),),
-    "noted": (("receipt", "coordinator"), ("receipt", "responsible")),
-    "urged": (("urge_notice", "responsible"), ("urge_notice", "leader")),
-    "asked": (("request_asked", "decider"), ("request_asked", "target")),
-    "tasked": (("co_handling", "target"),),
-    "answered": (("request_decided", "responsible"),),
-    "agreed": (("request_asked", "decider"),),
-    "decided": (("request_decided", "asker"), ("request_decided", "target"), ("receipt", "coordinator")),
-    "request_late": (("request_reminder", "decider"), ("request_reminder", "superior")),
-    "deadline_moved": (("deadline_moved", "responsible"), ("deadline_moved", "coordinator")),
-    "vacancy": (("vacancy", "coordinator"), ("vacancy", "administrator")),
-}
+#: Kinds that are official texts: drafted by the system, sent when a person has approved them (domain.md 2.8).
+APPROVED = ("supervision_letter",)
 
 #: From this day (month, day) on, next year's calendar should be here: it is published from October to December.
 CALENDAR_WANTED = (11, 1)
@@ -77,19 +29,6 @@ RECIPIENT_ROLE = {
     "decider": "coordinator",
     "reviewer": "coordinator",
 }
-
-
-class Change(NamedTuple):
-    """A decision, and the issue before and after it."""
-
-    snapshot: Snapshot
-    texts: Texts
-    decision: Decision
-    after: Facts
-    actor: str
-    at: datetime
-    #: The requests that the decision made or changed, numbered.
-    requests: tuple[Request, ...] = ()
 
 
 @lru_cache(maxsize=8192)
@@ -107,8 +46,10 @@ def when(at: datetime | None, language: str, zone: str) -> str:
 def _every(limit: str, language: str) -> str:
     number, unit = limit.rstrip("wdh"), limit.lstrip("0123456789")
     if language == "en":
-        return f"every {number} working day(s)" if unit == "wd" else f"every {number} hour(s)"
-    return f"每{number}个工作日" if unit == "wd" else f"每{number}小时"
+        word = "working day" if unit == "wd" else "hour"
+        return f"every {word}" if number == "1" else f"every {number} {word}s"
+    each = "" if number == "1" else number
+    return f"每{each}个工作日" if unit == "wd" else f"每{each}小时"
 
 
 def calendar_missing(world: World, now: datetime) -> Iterator[Draft]:
@@ -142,13 +83,13 @@ class Letter(NamedTuple):
     unreachable: str = ""
 
 
-def drafts(change: Change, world: World, base_url: str = "") -> Iterator[Draft]:
+def drafts(change: Change, world: World, base_url: str = "", policy: Audience = AUDIENCE) -> Iterator[Draft]:
     """The mails of a decision: one person, one mail."""
     after, decision = change.after, change.decision
     bodies: dict[str, bytes] = {}
     urgent = after.severity == "urgent"
     start = f"{after.number}:{after.version}:"
-    for letter in _plan(change, world):
+    for letter in _plan(change, world, policy):
         language = letter.reader.language
         body = bodies.get(language)
         if body is None:
@@ -162,16 +103,19 @@ def drafts(change: Change, world: World, base_url: str = "") -> Iterator[Draft]:
             key = f"{start}{letter.kind}:{letter.unreachable}:{letter.party.code}"
         else:
             facts = body + letter.tail
-        yield Draft(letter.reader.email, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None)
+        approval = f"letter:{after.number}:{after.letters}" if letter.kind in APPROVED else ""
+        to = letter.reader.email
+        yield Draft(to, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None, approval)
 
 
-def _plan(change: Change, world: World) -> tuple[Letter, ...]:
+def _plan(change: Change, world: World, policy: Audience) -> tuple[Letter, ...]:
     """To whom a decision's mails go. Issues of one sweep share it: it depends on who is who, not on the issue."""
     if change.requests:
-        return tuple(_letters(change, world))
+        return tuple(_letters(change, world, policy))
     before, after = change.snapshot.facts, change.after
     shared = (
         "plan",
+        id(policy),
         change.decision.events,
         id(change.snapshot.route),
         before.stage,
@@ -185,20 +129,22 @@ def _plan(change: Change, world: World) -> tuple[Letter, ...]:
     )
     found: tuple[Letter, ...] | None = world.memo.get(shared)
     if found is None:
-        found = world.remember(shared, tuple(_letters(change, world)))
+        found = world.remember(shared, tuple(_letters(change, world, policy)))
     return found
 
 
-def _letters(change: Change, world: World) -> Iterator[Letter]:
-    told: set[int] = set()
+def _letters(change: Change, world: World, policy: Audience) -> Iterator[Letter]:
+    told: set[tuple[int, bool]] = set()
     today = world.calendar.local_day(change.at)
     for event in change.decision.events:
         request = _request(change, event.request_no)
-        for kind, audience in AUDIENCE[event.kind]:
+        for kind, audience in policy[event.kind]:
             for party in WHO[audience](change, world, request):
-                if party.id in told:
+                # what only becomes a mail when it is approved takes no mail's place
+                once = (party.id, kind in APPROVED)
+                if once in told:
                     continue
-                told.add(party.id)
+                told.add(once)
                 reader = reader_of(party, world, today)
                 if reader is None:
                     yield from _instead(change, world, party, today)
@@ -315,6 +261,8 @@ def _said(change: Change, world: World, language: str, base_url: str, reason: st
         "resume_on": when(after.resume_at, language, zone),
         "now": when(change.at, language, zone),
         "provisional": "1" if after.due_provisional else "",
+        "due_moment": after.due_at.isoformat() if after.due_at else "",
+        "sequence": str(after.version),
     }
 
 
@@ -333,65 +281,3 @@ def _next_responsible(route: Route, stage: str | None) -> str:
 
 def _request(change: Change, no: int) -> Request | None:
     return next((each for each in change.requests if each.no == no), None) if no else None
-
-
-# To whom each audience leads; every function takes the change, the world and the request that an event is about.
-
-Who = Callable[[Change, World, Request | None], list[Party]]
-
-
-def _by_id(world: World, *ids: int | None) -> list[Party]:
-    return [world.directory.by_id[each] for each in ids if each in world.directory.by_id]
-
-
-def _leader(change: Change, world: World, request: Request | None) -> list[Party]:
-    after = change.after
-    return _by_id(world, after.responsible_id) if after.responsible_id != after.lead_id else []
-
-
-def _coordinator(change: Change, world: World, request: Request | None) -> list[Party]:
-    return _by_id(world, change.snapshot.route.post(change.after.stage).coordinator_id)
-
-
-def _former_coordinator(change: Change, world: World, request: Request | None) -> list[Party]:
-    return _by_id(world, change.snapshot.route.post(change.snapshot.facts.stage).coordinator_id)
-
-
-def _superior(change: Change, world: World, request: Request | None) -> list[Party]:
-    return [change.snapshot.route.superior(change.after.stage)]
-
-
-def _reviewer(change: Change, world: World, request: Request | None) -> list[Party]:
-    """Who may close it: nobody verifies what their own organ handled (domain.md 2.2), then it falls to the one above."""
-    found, lead = _coordinator(change, world, request), world.directory.by_id[change.after.lead_id]
-    return _superior(change, world, request) if any(each.organ == lead.organ for each in found) else found
-
-
-def _decider(change: Change, world: World, request: Request | None) -> list[Party]:
-    if request is not None and request.decider == "superior":
-        return _superior(change, world, request)
-    return _coordinator(change, world, request)
-
-
-def _liaison(change: Change, world: World, request: Request | None) -> list[Party]:
-    role = change.snapshot.route.workflow.stage(change.after.stage).confirmed_by
-    return world.directory.with_role(role)[:1] if role else []
-
-
-WHO: dict[str, Who] = {
-    "responsible": lambda change, world, request: _by_id(world, change.after.lead_id),
-    "leader": _leader,
-    "former": lambda change, world, request: _by_id(world, change.snapshot.facts.lead_id),
-    "coordinator": _coordinator,
-    "former_coordinator": _former_coordinator,
-    "reviewer": _reviewer,
-    "superior": _superior,
-    "reporter": lambda change, world, request: _by_id(world, change.after.reporter_id),
-    "inspection": lambda change, world, request: world.directory.with_role("inspection_office")[:1],
-    "administrator": lambda change, world, request: world.directory.with_role("administrator")[:1],
-    "liaison": _liaison,
-    "delegate": lambda change, world, request: _by_id(world, change.after.delegate_id),
-    "decider": _decider,
-    "target": lambda change, world, request: _by_id(world, request.target_id if request else None),
-    "asker": lambda change, world, request: _by_id(world, request.asked_by_id if request else None),
-}

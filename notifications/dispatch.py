@@ -1,7 +1,7 @@
 """dispatch_once: claim, commit, render, send, record, commit. No network inside a transaction; one bad message stops no other."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,23 +11,44 @@ import orjson
 from sqlmodel import Session
 
 from notifications import outbox
-from notifications.message import BadAddress, Channel, GiveUp, Hold, Message, Outcome, Sent, TryAgain, check_address
+from notifications.invitations import invitation
+from notifications.message import (
+    Attachment,
+    BadAddress,
+    Channel,
+    GiveUp,
+    Hold,
+    Message,
+    Outcome,
+    Sent,
+    TryAgain,
+    check_address,
+)
 from notifications.outbox import Claimed, RetryPolicy
 from notifications.rendering import Rendered, Renderer, plainly
 
 #: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
 RECORDED = 20
+#: Limits are counted over these spans.
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 #: A digest lists so many messages; of the rest it says how many.
 LINES = 200
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
 MaySend = Callable[[datetime, bool], datetime | None]
+#: What the reader of a message can do at once, as (words, link); made while it is rendered, so that no link is kept anywhere.
+Actions = Callable[[Claimed, Mapping[str, str], datetime], Sequence[tuple[str, str]]]
 
 
 def always(now: datetime, urgent: bool) -> datetime | None:
     """No quiet hours."""
     return None
+
+
+def nothing(each: Claimed, facts: Mapping[str, str], now: datetime) -> Sequence[tuple[str, str]]:
+    """No links to act by."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +66,11 @@ class DispatchSettings:
     may_send: MaySend = always
     #: More messages than this for one person at a time go out as one digest.
     merge_over: int = 5
+    #: So many mails a minute the server takes from all nodes together; 0: as many as there are.
+    per_minute: int = 0
+    #: So many mails an hour one person gets; what is more waits, and comes as one digest. Urgent ones pass. 0: no limit.
+    per_hour: int = 0
+    actions: Actions = nothing
 
 
 @dataclass(slots=True)
@@ -80,10 +106,11 @@ async def dispatch_once(
     done = DispatchCounts()
     with open_session() as session:
         going = _claim(session, settings, now, limit, done)
+        files = outbox.files(session, going)
     if going:
         book = _Book(open_session, settings, now, done)
         try:
-            await _send_all(going, channel, _Writer(renderer, settings, now, done), settings.lease, book)
+            await _send_all(going, channel, _Writer(renderer, settings, now, done, files), settings.lease, book)
         finally:
             book.close(going)
     with open_session() as session:
@@ -97,6 +124,11 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
     if held is not None:
         done.stopped = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}"
         return []
+    if settings.per_minute:
+        limit = min(limit, settings.per_minute - outbox.sent_since(session, now - MINUTE))
+        if limit <= 0:
+            done.stopped = f"the limit of {settings.per_minute} mails a minute is reached"
+            return []
     claimed = outbox.claim(session, now, limit, settings.node, settings.lease, settings.policy, together=True)
     going = claimed
     for urgent in (False, True):
@@ -105,7 +137,25 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
             quiet = [each for each in claimed if each.urgent == urgent]
             going = [each for each in going if each.urgent != urgent]
             done.postponed += outbox.postpone(session, quiet, later)
+    if settings.per_hour:
+        going = _within_the_hour(session, settings, now, going, done)
     return outbox.merge(session, going, settings.merge_over)
+
+
+def _within_the_hour(
+    session: Session, settings: DispatchSettings, now: datetime, going: list[Claimed], done: DispatchCounts
+) -> list[Claimed]:
+    """Who has had their share waits until an hour after the first of it; a digest that was begun is not broken up."""
+    had = outbox.sent_to(session, [each.recipient for each in going], now - HOUR)
+    full = {recipient: first + HOUR for recipient, (count, first) in had.items() if count >= settings.per_hour}
+    waiting: dict[datetime, list[Claimed]] = {}
+    for each in going:
+        if each.recipient in full and not each.urgent and not each.merged_into:
+            waiting.setdefault(full[each.recipient], []).append(each)
+    for until, some in waiting.items():
+        done.postponed += outbox.postpone(session, some, until)
+    later = {each.id for some in waiting.values() for each in some}
+    return [each for each in going if each.id not in later]
 
 
 class _Book:
@@ -182,11 +232,13 @@ class _Writer:
     settings: DispatchSettings
     now: datetime
     done: DispatchCounts
+    files: Mapping[str, Attachment]
 
     def message(self, each: Claimed) -> Message:
         """Raises BadAddress, and nothing else: a mail that cannot be rendered goes out as a plain list of its facts."""
         thread = thread_id(each.about, self.settings.domain) if each.about else each.message_id
-        return self._addressed(each.recipient, self._rendered(each), each.message_id, thread)
+        rendered, attached = self._rendered(each)
+        return self._addressed(each.recipient, rendered, each.message_id, thread, attached)
 
     def digest(self, together: Sequence[Claimed]) -> Message:
         """Many messages to one person in one mail, the urgent ones first. Raises BadAddress, and nothing else."""
@@ -199,11 +251,15 @@ class _Writer:
 
     def _subject(self, each: Claimed) -> str:
         try:
-            return self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+            subject = self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+            # the number stands beside it already
+            return subject.replace(f"{each.about} ", "", 1) if each.about else subject
         except Exception:
             return each.kind
 
-    def _addressed(self, to: str, rendered: Rendered, identity: str, thread: str) -> Message:
+    def _addressed(
+        self, to: str, rendered: Rendered, identity: str, thread: str, attached: tuple[Attachment, ...] = ()
+    ) -> Message:
         settings = self.settings
         recipient = check_address(to)
         if rendered.problem and rendered.problem not in self.done.problems:
@@ -219,15 +275,22 @@ class _Writer:
             thread_id=thread,
             date=self.now,
             reply_to=settings.reply_to,
+            attachments=attached,
         )
 
-    def _rendered(self, each: Claimed) -> Rendered:
+    def _rendered(self, each: Claimed) -> tuple[Rendered, tuple[Attachment, ...]]:
+        """Its words, and the files that go with it: the deadline for a calendar, a workbook."""
         facts: dict[str, str] = {}
+        file = self.files.get(each.attached)
         try:
             facts = orjson.loads(each.facts)
-            return self.renderer.render(each.kind, each.language, facts)
+            entry = invitation(each.kind, each.language, facts, each.recipient, each.queued_at, self.settings.domain)
+            actions = self.settings.actions(each, facts, self.now)
+            rendered = self.renderer.render(each.kind, each.language, facts, actions)
+            return rendered, tuple(found for found in (file, entry) if found is not None)
         except Exception as error:
-            return plainly(each.kind, each.language, facts or {"number": each.about}, f"{each.kind}: {error}")
+            plain = plainly(each.kind, each.language, facts or {"number": each.about}, f"{each.kind}: {error}")
+            return plain, (file,) if file is not None else ()
 
 
 def thread_id(about: str, domain: str) -> str:

@@ -28,6 +28,7 @@ KINDS = (
     "withdrawn",
     "merged",
     "supervision_letter",
+    "approval_asked",
     "overdue_top",
     "card_proposed",
     "remanded",
@@ -43,6 +44,7 @@ FACTS = tuple(
     number title project city category severity stage status responsible lead_organ coordinator cooperating description
     progress link due ack_due report_every next_stage next_responsible from_stage from_responsible reason actor actor_role
     until request_kind decision overdue_days letter_number card resume_on recipient_name recipient_role cc now provisional
+    due_moment sequence
     """.split()
 )
 

@@ -13,6 +13,14 @@ from zlib import crc32
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 
+class Attachment(NamedTuple):
+    """A file that goes with a message."""
+
+    name: str
+    content_type: str
+    data: bytes
+
+
 class Draft(NamedTuple):
     """A message before it is rendered, as the outbox keeps it."""
 
@@ -29,14 +37,9 @@ class Draft(NamedTuple):
     party: str = ""
     urgent: bool = False
     not_before: datetime | None = None
-
-
-class Attachment(NamedTuple):
-    """A file that goes with a message."""
-
-    name: str
-    content_type: str
-    data: bytes
+    #: What it is a part of that somebody must approve before it is sent; opaque to this package.
+    approval: str = ""
+    attachment: Attachment | None = None
 
 
 class Message(NamedTuple):

@@ -1,5 +1,6 @@
 """The outbox: one row a message and recipient, from `queued` to `sent` or `dead`. It takes a Session and never commits.
 
+draft     waits for somebody's approval; it is no mail yet
 queued    waits for its time
 sending   claimed by a node until its lease ends; then anybody may claim it again
 sent      the server has taken it
@@ -14,12 +15,27 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, Index, LargeBinary, Text, and_, case, func, or_, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    LargeBinary,
+    Text,
+    and_,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
 from notifications.kinds import SUMMARY_KINDS
-from notifications.message import Draft, GiveUp, Hold, Outcome, Sent, TryAgain
+from notifications.message import Attachment, Draft, GiveUp, Hold, Outcome, Sent, TryAgain
 from notifications.moments import Moment
 
 
@@ -50,13 +66,38 @@ class OutboxRow(SQLModel, table=True):
     #: The key of the digest that it goes out in, together with others for the same person; set once, so that a digest that
     #: is sent again is the same digest.
     merged_into: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    #: The file that goes with it: AttachmentRow.digest.
+    attached: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    #: What it is a part of that somebody has to approve (a circular, a letter), who did, and when.
+    approval: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    approved_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    approved_at: datetime | None = Field(default=None, sa_column=Column(Moment))
+
+
+class AttachmentRow(SQLModel, table=True):
+    """A file that goes with mails; kept once, however many get it."""
+
+    __tablename__ = "attachment"
+
+    digest: str = Field(primary_key=True)
+    name: str
+    content_type: str
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    kept_at: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
+ATTACHMENT = AttachmentRow.__table__  # type: ignore[attr-defined]
 #: What is still to be done is a small part of the table, and the only part of this index.
 # Written out, not bound: a planner uses a partial index only for a condition that it can read.
 _WAITING = text("state IN ('queued', 'sending')")
 Index("ix_outbox_waiting", OUTBOX.c.next_try_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+_SENT = text("sent_at IS NOT NULL")
+Index("ix_outbox_sent_at", OUTBOX.c.sent_at, sqlite_where=_SENT, postgresql_where=_SENT)
+_DRAFTED = text("state = 'draft'")
+Index("ix_outbox_drafted", OUTBOX.c.approval, sqlite_where=_DRAFTED, postgresql_where=_DRAFTED)
+_WITH_FILE = text("attached <> ''")
+Index("ix_outbox_attached", OUTBOX.c.attached, sqlite_where=_WITH_FILE, postgresql_where=_WITH_FILE)
 
 #: The states of what nobody has to look after any more.
 OVER = ("sent", "obsolete")
@@ -78,6 +119,7 @@ COLUMNS = (
     "queued_at",
     "next_try_at",
     "last_error",
+    "approval",
 )
 
 
@@ -88,7 +130,7 @@ def message_id(key: str, domain: str) -> str:
 
 def row_values(draft: Draft, now: datetime, domain: str) -> tuple[Any, ...]:
     """A new row, in the order of COLUMNS."""
-    recipient, kind, language, facts, key, about, party, urgent, not_before = draft
+    recipient, kind, language, facts, key, about, party, urgent, not_before, approval, _ = draft
     return (
         key,
         message_id(key, domain),
@@ -100,25 +142,35 @@ def row_values(draft: Draft, now: datetime, domain: str) -> tuple[Any, ...]:
         about,
         facts,
         urgent,
-        "queued",
+        "draft" if approval else "queued",
         0,
         now,
         not_before or now,
         "",
+        approval,
     )
 
 
 def enqueue(session: Session, drafts: Iterable[Draft], now: datetime, domain: str) -> int:
     """Adds messages; one whose key is there already is left out. How many were new."""
-    rows = [dict(zip(COLUMNS, row_values(draft, now, domain), strict=True)) for draft in drafts]
     connection = session.connection()
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     added = 0
-    for row in rows:
+    for draft in drafts:
+        row = dict(zip(COLUMNS, row_values(draft, now, domain), strict=True))
+        if draft.attachment is not None:
+            file = _file(draft.attachment, now)
+            connection.execute(insert(ATTACHMENT).values(file).on_conflict_do_nothing(index_elements=["digest"]))
+            row["attached"] = file["digest"]
         # counted by what comes back: drivers do not agree on the row count of an insert
         new = insert(OUTBOX).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(OUTBOX.c.id)
         added += connection.execute(new).first() is not None
     return added
+
+
+def _file(attachment: Attachment, now: datetime) -> dict[str, Any]:
+    digest = sha256(f"{attachment.name}\n{attachment.content_type}\n".encode() + attachment.data).hexdigest()
+    return {"digest": digest, **attachment._asdict(), "kept_at": now}
 
 
 class Claimed(NamedTuple):
@@ -137,6 +189,8 @@ class Claimed(NamedTuple):
     queued_at: datetime
     lease_by: str
     merged_into: str = ""
+    party: str = ""
+    attached: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +271,7 @@ def merge(session: Session, claimed: Sequence[Claimed], over: int) -> list[Claim
     waiting: dict[tuple[str, str], list[Claimed]] = {}
     for each in claimed:
         # a summary is a digest already, and its lists would be lost in another
-        if not each.merged_into and each.kind not in SUMMARY_KINDS:
+        if not each.merged_into and each.kind not in SUMMARY_KINDS and not each.attached:
             waiting.setdefault((each.recipient, each.language), []).append(each)
     into: dict[int, str] = {}
     for messages in waiting.values():
@@ -255,7 +309,25 @@ def _claimed(row: Any, token: str) -> Claimed:
         row.queued_at,
         token,
         row.merged_into,
+        row.party,
+        row.attached,
     )
+
+
+def files(session: Session, claimed: Iterable[Claimed]) -> dict[str, Attachment]:
+    """The files that go with these messages, by digest."""
+    wanted = {each.attached for each in claimed if each.attached}
+    if not wanted:
+        return {}
+    rows = session.connection().execute(select(ATTACHMENT).where(ATTACHMENT.c.digest.in_(wanted)))
+    return {row.digest: Attachment(row.name, row.content_type, row.data) for row in rows}
+
+
+def forget_files(session: Session, before: datetime) -> int:
+    """Files kept before then that no message needs any more are deleted; how many."""
+    needed = select(OUTBOX.c.attached).where(_WITH_FILE)
+    old = delete(ATTACHMENT).where(ATTACHMENT.c.kept_at <= before, ATTACHMENT.c.digest.not_in(needed))
+    return session.connection().execute(old).rowcount
 
 
 @dataclass(slots=True)
@@ -359,10 +431,52 @@ def _obsolete(session: Session, which: ColumnElement[bool], reason: str) -> int:
     return session.connection().execute(update(OUTBOX).where(chosen).values(**values)).rowcount
 
 
+def approve(session: Session, approval: str, by: str, now: datetime) -> int:
+    """What was drafted under this name becomes mail; how many messages. What is no longer a draft stays as it is."""
+    values = {"state": "queued", "next_try_at": now, "approved_by": by, "approved_at": now}
+    return session.connection().execute(update(OUTBOX).where(_DRAFTED, OUTBOX.c.approval == approval).values(**values)).rowcount
+
+
+def decline(session: Session, approval: str, by: str, reason: str, now: datetime) -> int:
+    """What was drafted under this name is never sent; how many messages."""
+    values = {"state": "obsolete", "last_error": reason, "approved_by": by, "approved_at": now}
+    return session.connection().execute(update(OUTBOX).where(_DRAFTED, OUTBOX.c.approval == approval).values(**values)).rowcount
+
+
+def drafted(session: Session, approval: str = "") -> list[Any]:
+    """What waits for approval, oldest first; of one name if given."""
+    statement = select(OUTBOX).where(_DRAFTED).order_by(OUTBOX.c.queued_at, OUTBOX.c.id)
+    return list(session.connection().execute(statement.where(OUTBOX.c.approval == approval) if approval else statement))
+
+
 def counts(session: Session) -> dict[str, int]:
     """How many messages there are in each state. It reads the whole table: for a page, not for every dispatch."""
     statement = select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)
     return {state: count for state, count in session.connection().execute(statement)}
+
+
+#: What went out as one mail: itself, or the digest that it was in.
+_MAIL = case((OUTBOX.c.merged_into != "", OUTBOX.c.merged_into), else_=OUTBOX.c.key)
+
+
+def sent_since(session: Session, since: datetime) -> int:
+    """How many mails have gone out after `since`, and are going out."""
+    gone = select(func.count(_MAIL.distinct())).where(_SENT, OUTBOX.c.sent_at > since)
+    going = select(func.count(_MAIL.distinct())).where(_WAITING, OUTBOX.c.state == "sending")
+    connection = session.connection()
+    return int(connection.execute(gone).scalar_one() + connection.execute(going).scalar_one())
+
+
+def sent_to(session: Session, recipients: Iterable[str], since: datetime) -> dict[str, tuple[int, datetime]]:
+    """How many mails each of these has been sent after `since`, and when the first of them."""
+    wanted = sorted(set(recipients))
+    found: dict[str, tuple[int, datetime]] = {}
+    for start in range(0, len(wanted), STEP):
+        some = OUTBOX.c.recipient.in_(wanted[start : start + STEP])
+        counted = select(OUTBOX.c.recipient, func.count(_MAIL.distinct()), func.min(OUTBOX.c.sent_at))
+        rows = session.connection().execute(counted.where(_SENT, OUTBOX.c.sent_at > since, some).group_by(OUTBOX.c.recipient))
+        found |= {recipient: (count, first) for recipient, count, first in rows}
+    return found
 
 
 def waiting(session: Session) -> int:

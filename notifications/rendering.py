@@ -35,7 +35,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph (`text`), something set apart (`notice`), or a table."""
+    """A paragraph (`text`), something set apart (`notice`), a table, or what can be done at once (`actions`)."""
 
     kind: str
     text: str = ""
@@ -67,10 +67,10 @@ class Renderer:
         self._html = _environment(_shipped(), autoescape=True, trim=True)
         self._broken: dict[str, str] = {}
 
-    def render(self, kind: str, language: str, facts: Mapping[str, str]) -> Rendered:
+    def render(self, kind: str, language: str, facts: Mapping[str, str], actions: Sequence[tuple[str, str]] = ()) -> Rendered:
         """A mail of this kind. A broken template of the office never holds it up: the built-in text goes out instead.
 
-        Raises BadTemplate when there is no such kind.
+        `actions`: what its reader can do at once, as (words, link). Raises BadTemplate when there is no such kind.
         """
         if kind not in KINDS:
             raise BadTemplate(f"there is no kind of mail called {kind}")
@@ -78,13 +78,13 @@ class Renderer:
         values = _values(facts, language)
         name = f"{language}/{kind}.j2"
         if self._own is None:
-            return self._laid_out(self._built_in, name, language, values)
+            return self._laid_out(self._built_in, name, language, values, actions)
         if name not in self._broken:
             try:
-                return self._laid_out(self._own, name, language, values)
+                return self._laid_out(self._own, name, language, values, actions)
             except Exception as error:  # whatever a foreign template may do
                 self._broken[name] = f"template {name}: {str(error) or type(error).__name__}"
-        return replace(self._laid_out(self._built_in, name, language, values), problem=self._broken[name])
+        return replace(self._laid_out(self._built_in, name, language, values, actions), problem=self._broken[name])
 
     def subject(self, kind: str, language: str, facts: Mapping[str, str]) -> str:
         """A mail's first line alone, as a digest lists it. Raises what Jinja2 raises, and BadTemplate."""
@@ -100,9 +100,7 @@ class Renderer:
         values = {**_values({}, language), "count": str(count), "more": str(count - len(lines)) if count > len(lines) else ""}
         text = self._built_in.get_template(f"{language}/digest.j2").render(values)
         subject, _, body = text.rstrip().partition("\n")
-        # the number stands before the line, so the line need not say it again
-        rows = tuple(Row(clean(number) or "-", clean(line.replace(f"{number} ", "", 1))) for number, line in lines)
-        table = Block("table", rows=rows)
+        table = Block("table", rows=tuple(Row(clean(number) or "-", clean(line)) for number, line in lines))
         first, *rest = parsed(body)
         return self._both(subject.strip(), language, values, (first, table, *rest))
 
@@ -114,14 +112,17 @@ class Renderer:
             self._html.get_template(f"{language}/layout.html").render(shown),
         )
 
-    def _laid_out(self, environment: Environment, name: str, language: str, values: Mapping[str, str]) -> Rendered:
+    def _laid_out(
+        self, environment: Environment, name: str, language: str, values: Mapping[str, str], actions: Sequence[tuple[str, str]]
+    ) -> Rendered:
         text = environment.get_template(name).render(values)
         if len(text) > LONGEST:
             raise BadTemplate(f"it grows beyond {LONGEST} characters")
         subject, _, body = text.rstrip().partition("\n")
         if not (subject := subject.strip()):
             raise BadTemplate("the first line, the subject, is empty")
-        return self._both(subject, language, values, parsed(body))
+        done = (Block("actions", rows=tuple(Row(clean(words), link) for words, link in actions)),) if actions else ()
+        return self._both(subject, language, values, (*parsed(body), *done))
 
 
 def _values(facts: Mapping[str, str], language: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ settings.load_profile("tests")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--shared", default="", help="the folder with data/logs, for tests/acceptance")
     parser.addoption("--long", action="store_true", help="the long form of the fault tests: 1,000 kills, a simulated year")
+    parser.addoption("--artefacts", default="", help="the folder into which pictures of mails and pages are written")
     parser.addoption("--report", action="store_true", help="write the figures of the fault tests to tests/faults/REPORT.md")
 
 

@@ -1,6 +1,6 @@
 """Summaries are made: once a period and recipient, however many nodes and restarts, because the outbox knows each by its key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -13,18 +13,22 @@ from escalation import queries
 from escalation.applying import Outgoing
 from escalation.commands import find_party
 from escalation.database import Store
+from escalation.ledger.writing import as_bytes
 from escalation.models import WorkflowRow
 from escalation.notices import reader_of
 from escalation.summaries import telling
+from escalation.summaries.books import of_figures
+from escalation.summaries.circulars import circular
 from escalation.summaries.figures import Figures, of, picture
 from escalation.summaries.periods import USUAL, Kind, Period, Times, before, due, latest
 from escalation.summaries.picture import Open, Picture
-from escalation.summaries.scopes import readers
+from escalation.summaries.scopes import PROVINCE, Scope, readers
 from escalation.world import World, WorldReader
 from notifications import outbox
-from notifications.message import Draft
+from notifications.message import Attachment, Draft
 from workflows.parties import NobodyAnswers, Party
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 #: What a daily lists, in its order: 今日到期, 已逾期, 2个工作日内到期, 待签收, 待我审核.
 LISTS = ("today", "late", "soon", "unsigned", "review")
 
@@ -60,10 +64,11 @@ class Letter(NamedTuple):
     #: The same of last time.
     before: Figures | None = None
 
-    def draft(self) -> Draft:
+    def draft(self, workbook: Attachment | None) -> Draft:
         """As the outbox takes it."""
-        facts = orjson.dumps(self.facts)
-        return Draft(self.reader.email, self.kind, self.reader.language, facts, self.key, "", self.reader.code, False, None)
+        facts = orjson.dumps(self.facts | ({"attached": workbook.name} if workbook else {}))
+        to = self.reader
+        return Draft(to.email, self.kind, to.language, facts, self.key, "", to.code, attachment=workbook)
 
 
 @dataclass(slots=True)
@@ -72,13 +77,17 @@ class Composed:
 
     letters: list[Letter] = field(default_factory=list)
     already: int = 0
+    #: The circular that goes with them, to be approved.
+    circular: list[Draft] = field(default_factory=list)
 
 
 class Summariser:
     """Makes what is due. It remembers what it has seen done, so that a look costs nothing until the next moment."""
 
-    def __init__(self, store: Store, worlds: WorldReader, outgoing: Outgoing, times: Times = USUAL) -> None:
+    def __init__(self, store: Store, worlds: WorldReader, outgoing: Outgoing, times: Times = USUAL, circular: str = "") -> None:
         self.store, self.worlds, self.outgoing, self.times = store, worlds, outgoing, times
+        #: The kind of summary that a circular is drafted with; empty: none.
+        self.circular = circular
         self._done: set[tuple[Kind, str]] = set()
 
     def make_due(self, now: datetime) -> Made:
@@ -111,7 +120,9 @@ class Summariser:
         with self.store.reading() as session:
             world = self.worlds.read(session)
             post = find_party(world, to) if to else None
-            return _composed(session, world, period, now, self.times, self.outgoing.base_url, post, again)
+            return _composed(
+                session, world, period, now, self.times, self.outgoing.base_url, post, again, self.circular == period.kind
+            )
 
     def _make(self, period: Period, now: datetime, *, to: str = "", dry_run: bool = False) -> Made:
         """Looked at while others write; the outbox is written in one short transaction."""
@@ -119,16 +130,45 @@ class Summariser:
         made = Made(len(composed.letters), 0, composed.already)
         if dry_run or not composed.letters:
             return made
-        drafts = [letter.draft() for letter in composed.letters]
-        made.queued = self.store.write(lambda session: outbox.enqueue(session, drafts, now, self.outgoing.domain))
+        drafts = list(self._drafts(period, composed.letters))
+
+        def work(session: Session) -> int:
+            outbox.enqueue(session, composed.circular, now, self.outgoing.domain)
+            return outbox.enqueue(session, drafts, now, self.outgoing.domain)
+
+        made.queued = self.store.write(work)
         # another node was faster
         made.skipped_already_made += made.made - made.queued
         made.made = made.queued
         return made
 
+    def _drafts(self, period: Period, letters: Sequence[Letter]) -> Iterator[Draft]:
+        """Letters as the outbox takes them, each scope's workbook written once."""
+        books: dict[Scope, Attachment] = {}
+        with self.store.reading() as session:
+            world = self.worlds.read(session)
+            for letter in letters:
+                told = letter.figures
+                if told is not None and told.scope not in books:
+                    books[told.scope] = _workbook(told, letter.before, world, period)
+                yield letter.draft(books[told.scope] if told is not None else None)
+
+
+def _workbook(told: Figures, before: Figures | None, world: World, period: Period) -> Attachment:
+    data = as_bytes(of_figures(told, before, world), period.moment)
+    return Attachment(f"{period.name}-{told.scope.name(world, 'zh_CN')}.xlsx", XLSX, data)
+
 
 def _composed(
-    session: Session, world: World, period: Period, now: datetime, times: Times, base_url: str, post: Party | None, again: bool
+    session: Session,
+    world: World,
+    period: Period,
+    now: datetime,
+    times: Times,
+    base_url: str,
+    post: Party | None,
+    again: bool,
+    with_circular: bool,
 ) -> Composed:
     if period.kind == "daily":
         # whose day it is shows only when the lists are there
@@ -161,7 +201,12 @@ def _composed(
         if not figures.is_empty:
             addressed = said | {"recipient_name": each.party.name}
             found.append(Letter(key, f"summary_{period.kind}", each.reader, addressed, figures, last))
-    return Composed(found, len(known))
+    drafted: list[Draft] = []
+    if with_circular and post is None:
+        all_of_it = of(here, world, PROVINCE)
+        if not all_of_it.is_empty:
+            drafted = list(circular(all_of_it, of(there, world, PROVINCE) if there else None, world, period, now, base_url))
+    return Composed(found, len(known), drafted)
 
 
 def _personal(world: World, here: Picture, period: Period, now: datetime, base_url: str, post: Party | None) -> Iterator[Letter]:

@@ -1,7 +1,7 @@
 """How a summary looks: an office's words around lists and bars, which a paragraph `#late` of a template asks for by name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,10 +35,10 @@ class Grid:
 class SummaryRenderer(Renderer):
     """A renderer that knows summaries too; every other kind is the renderer's own."""
 
-    def render(self, kind: str, language: str, facts: Mapping[str, Any]) -> Rendered:
+    def render(self, kind: str, language: str, facts: Mapping[str, Any], actions: Sequence[tuple[str, str]] = ()) -> Rendered:
         """A mail of this kind; a broken template of the office gives way to the built-in text. Raises BadTemplate."""
         if kind not in SUMMARY_KINDS:
-            return super().render(kind, language, facts)
+            return super().render(kind, language, facts, actions)
         language = language if language in LANGUAGES else LANGUAGES[0]
         name = f"{language}/{kind}.j2"
         if self._own is not None and name not in self._broken:

@@ -26,12 +26,23 @@ file = "own.toml"
 look_seconds = 60
 dispatch_seconds = 60
 """
+SMTP = """
+[smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+[mail]
+quiet_hours = false
+"""
 
 
-def install(folder: Path, url: str) -> App:
-    """Configuration, schema, the sample ledger, and nothing that is due; a deadline can be given with a new issue."""
+def install(folder: Path, url: str, port: int = 0) -> App:
+    """Configuration, schema, the sample ledger, and nothing that is due; a deadline can be given with a new issue.
+
+    `port`: of a mail server; without it mail goes to a folder.
+    """
     (folder / "own.toml").write_text(source_of("provincial").replace("auto_dispatch = false", "auto_dispatch = true"), "utf-8")
-    (folder / "config.toml").write_text(CONFIG.format(url=url), "utf-8")
+    (folder / "config.toml").write_text(CONFIG.format(url=url) + (SMTP.format(port=port) if port else ""), "utf-8")
     app = App(read(folder / "config.toml"))
     app.init(datetime.now(UTC))
     app.import_sample(datetime.now(UTC))

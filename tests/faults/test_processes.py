@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,26 @@ def test_a_worker_whose_log_nobody_reads(sqlite: str, tmp_path: Path, figure, wh
     assert worker.wait(timeout=10) == 0
     app.close()
     figure(29, f"a worker's standard error: {where}", f"goes on: an issue moved {delay:.1f} s after its deadline")
+
+
+def test_a_mail_server_that_never_answers_does_not_hold_up_the_sweep(database: str, tmp_path: Path, figure) -> None:  # type: ignore[no-untyped-def]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        app = offices.install(tmp_path, database, port=server.getsockname()[1])
+        app.raise_issue(offices.wanted(datetime.now(UTC) + timedelta(days=3)), datetime.now(UTC))
+        (worker,) = offices.start(tmp_path, app, 1)
+        server.settimeout(20)
+        asking, _ = server.accept()
+        delay = offices.delay(app)
+        worker.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert worker.wait(timeout=10) == 0
+        seconds = time.monotonic() - began
+        asking.close()
+    with app.store.reading() as session:
+        assert not session.connection().execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "sending")).all()
+    app.close()
+    figure(
+        11,
+        f"SMTP server that takes the connection and says nothing, {app.store.engine.dialect.name}",
+        f"an issue moved {delay:.1f} s after its deadline meanwhile; the worker stopped in {seconds:.1f} s, no lease left",
+    )

@@ -1,266 +1,135 @@
-"""Every mail that the program can send, in both languages, with facts of the sample ledger: what the checks of this folder look at."""
+"""Every kind of mail in every language, made by the dispatcher itself from facts of the sample ledger."""
 
-import atexit
-import shutil
-import tempfile
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
+import asyncio
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import update
+import orjson
 
 from escalation.app import App
-from escalation.applying import Outgoing
-from escalation.config import DatabaseSettings, Settings
-from escalation.models import PartyRow
+from escalation.config import DatabaseSettings, MailSettings, Settings, SmtpConfig
 from escalation.summaries.making import Summariser
-from escalation.summaries.rendering import SummaryRenderer
-from escalation.world import WorldReader, touch
-from notifications.kinds import KINDS, LANGUAGES, SUMMARY_KINDS
-from notifications.message import Message
-from notifications.rendering import Rendered
+from notifications import outbox
+from notifications.dispatch import dispatch_once
+from notifications.kinds import KINDS, LANGUAGES
+from notifications.message import Draft, Message, Outcome, Sent, to_bytes
+from tests.mail.samples import facts
 from tests.town import at
 
-#: Every mail by the name of its kind; a digest has no facts of its own.
-NAMES = (*KINDS, "digest", *SUMMARY_KINDS)
-EACH = tuple((name, language) for language in LANGUAGES for name in NAMES)
-RENDERER = SummaryRenderer()
-BASE = "https://escalation.example"
-
-SAMPLE: Mapping[str, Mapping[str, str]] = {
-    "zh_CN": {
-        "title": "冷库双回路供电方案未确定",
-        "project": "绥芬河对俄跨境冷链物流枢纽项目",
-        "city": "牡丹江",
-        "category": "用电",
-        "stage": "厅局级",
-        "responsible": "省电力公司",
-        "lead_organ": "省电力公司",
-        "coordinator": "省商务厅项目协调员",
-        "cooperating": "牡丹江市发改委、绥芬河市政府",
-        "description": "冷链负荷4.2兆瓦需双回路，单回线路裕度不足，供电方案已三次变更。",
-        "progress": "供电方案第四版待会审。",
-        "due": "11月26日17:00",
-        "ack_due": "11月18日17:00",
-        "report_every": "每3个工作日",
-        "next_stage": "省级",
-        "next_responsible": "包保省领导",
-        "from_stage": "市级",
-        "from_responsible": "牡丹江市发改委",
-        "reason": "",
-        "actor": "省商务厅项目协调员",
-        "until": "12月4日17:00",
-        "resume_on": "12月1日08:30",
-        "recipient_name": "省电力公司承办人",
-        "cc": "省专班办公室",
-        "now": "11月16日17:00",
-    },
-    "en": {
-        "title": "No second power feed for the cold store",
-        "project": "Suifenhe cross-border cold chain hub",
-        "city": "Mudanjiang",
-        "category": "power",
-        "stage": "Department",
-        "responsible": "Power company",
-        "lead_organ": "Power company",
-        "coordinator": "Coordinator, Department of Commerce",
-        "cooperating": "Mudanjiang DRC, Suifenhe city government",
-        "description": "4.2 MW of cooling need two feeds; one line has too little reserve, and the plan has changed three times.",
-        "progress": "The fourth plan waits for review.",
-        "due": "26 Nov 2026 17:00",
-        "ack_due": "18 Nov 2026 17:00",
-        "report_every": "every 3 working days",
-        "next_stage": "Province",
-        "next_responsible": "Sponsoring leader",
-        "from_stage": "City",
-        "from_responsible": "Mudanjiang DRC",
-        "reason": "",
-        "actor": "Coordinator, Department of Commerce",
-        "until": "4 Dec 2026 17:00",
-        "resume_on": "1 Dec 2026 08:30",
-        "recipient_name": "Power company",
-        "cc": "Province office",
-        "now": "16 Nov 2026 17:00",
-    },
-}
-SAME = {
-    "number": "WT26-0007",
-    "severity": "major",
-    "status": "processing",
-    "link": f"{BASE}/issues/WT26-0007",
-    "actor_role": "department_coordinator",
-    "request_kind": "",
-    "decision": "",
-    "overdue_days": "",
-    "letter_number": "",
-    "card": "",
-    "recipient_role": "responsible",
-    "provisional": "",
-}
-_COORDINATOR = ("省商务厅项目协调员", "Coordinator, Department of Commerce")
-_OWNER = ("牡丹江某国际物流有限公司项目负责人", "Mudanjiang Logistics, project owner")
-_OFFICE = ("省专班办公室", "Province office")
-_COORDINATES: dict[str, Any] = {"recipient_role": "coordinator", "recipient_name": _COORDINATOR}
-_OWNS: dict[str, Any] = {"recipient_role": "reporter", "recipient_name": _OWNER}
-#: At the top there is no next stage.
-_TOP: dict[str, Any] = {
-    "stage": ("省级", "Province"),
-    "responsible": ("包保省领导", "Sponsoring leader"),
-    "coordinator": _OFFICE,
-    "next_stage": "",
-    "next_responsible": "",
-    "ack_due": "",
-}
-#: What a kind of mail says that the others do not: a text for both languages, or one for each.
-OF_KIND: Mapping[str, Mapping[str, Any]] = {
-    "dispatch_notice": {"severity": "urgent"},
-    "escalation_notice": {"overdue_days": "0"},
-    "escalated_from": {
-        "recipient_role": "former",
-        "recipient_name": ("牡丹江市发改委", "Mudanjiang DRC"),
-        "card": "yellow",
-    },
-    "intake_notice": _COORDINATES | {"status": "pending_intake", "ack_due": ""},
-    "intake_reminder": _COORDINATES | {"status": "pending_intake", "ack_due": ""},
-    "due_warning": {"ack_due": ""},
-    "report_reminder": {"ack_due": ""},
-    "review_request": _COORDINATES
-    | {
-        "status": "pending_review",
-        "ack_due": "",
-        "reason": ("第四版方案已批复，外线工程已开工。", "The fourth plan is approved; work on the line has begun."),
-    },
-    "review_reminder": _COORDINATES | {"status": "pending_review", "ack_due": ""},
-    "urge_notice": {
-        "ack_due": "",
-        "reason": ("节点临近，请本周内完成会审。", "The milestone is near; finish the review this week."),
-    },
-    "request_asked": _COORDINATES
-    | {
-        "request_kind": "extension",
-        "ack_due": "",
-        "reason": ("第四版方案须重新计算短路电流。", "The fourth plan needs new short-circuit figures."),
-    },
-    "request_decided": {
-        "request_kind": "extension",
-        "decision": "approved",
-        "ack_due": "",
-        "due": ("12月4日17:00", "4 Dec 2026 17:00"),
-        "reason": ("同意延期一次。", "Granted once."),
-    },
-    "request_reminder": _COORDINATES | {"request_kind": "extension", "ack_due": ""},
-    "reassigned": {"reason": ("外线工程属省电力公司职责。", "The line is the power company's duty.")},
-    "rework": {"ack_due": "", "reason": ("缺供电方案批复文件。", "The approval of the supply plan.")},
-    "suspended": {
-        "status": "suspended",
-        "ack_due": "",
-        "due": "",
-        "reason": ("等待国家电网规划批复。", "Waits for the approval of the grid plan."),
-    },
-    "resumed": {"ack_due": ""},
-    "closed": _OWNS | {"status": "closed", "ack_due": "", "reason": ("现场核验属实，同意销号。", "Verified on site.")},
-    "reopened": {"ack_due": "", "reason": ("外线工程停工。", "Work on the line has stopped.")},
-    "rejected": _OWNS
-    | {
-        "status": "rejected",
-        "ack_due": "",
-        "due": "",
-        "lead_organ": "",
-        "reason": ("属民事合同纠纷，请依法解决。", "A dispute of contract; it belongs in court."),
-    },
-    "withdrawn": {"status": "withdrawn", "ack_due": "", "due": "", "reason": ("问题已自行解决。", "Solved without help.")},
-    "merged": _OWNS | {"status": "merged", "ack_due": "", "reason": ("主问题 WT26-0003", "Main issue WT26-0003")},
-    "supervision_letter": _TOP
-    | {
-        "recipient_role": "inspection",
-        "recipient_name": ("省政府督查室", "Inspection office"),
-        "letter_number": "2",
-        "overdue_days": "5",
-        "now": ("12月3日17:00", "3 Dec 2026 17:00"),
-    },
-    "overdue_top": _TOP | {"card": "red"},
-    "card_proposed": _COORDINATES
-    | {"card": "yellow", "ack_due": "", "reason": ("连续两次未反馈进展", "two reports missed in a row")},
-    "remanded": {
-        "ack_due": "",
-        "from_stage": ("省级", "Province"),
-        "reason": ("请一周内敲定接入点。", "Settle the connection point within a week."),
-    },
-    "co_handling": {
-        "recipient_role": "target",
-        "recipient_name": ("牡丹江市发改委", "Mudanjiang DRC"),
-        "request_kind": "co_handling",
-        "ack_due": "",
-        "reason": ("提供外线路由用地意见。", "Your opinion on the land for the line."),
-    },
-    "deadline_moved": {"ack_due": "", "provisional": ""},
-    "vacancy": _COORDINATES
-    | {"responsible": "", "lead_organ": _COORDINATOR, "reason": ("省电力公司没有可用的邮箱", "Power company: no mail address")},
-    "receipt": _OWNS | {"ack_due": ""},
-    "calendar_missing": dict.fromkeys([*SAMPLE["en"], *SAME], "")
-    | {"recipient_name": _OFFICE, "recipient_role": "administrator", "until": "2027", "due": "2026-11-05"},
-}
+NOW = at("2026-11-23 09:00")
+BASE = "https://tiji.example.com"
+#: A post of the province that reads every summary.
+OFFICE = "PT0205"
+NAMES = (*KINDS, "digest", "summary_daily", "summary_weekly", "summary_monthly", "circular")
+#: Every mail there is: its kind and language.
+EACH = tuple((kind, language) for language in LANGUAGES for kind in NAMES)
 
 
-def facts(kind: str, language: str = "zh_CN", **changes: str) -> dict[str, str]:
-    """What a mail of this kind says of one issue."""
-    special = {
-        name: value if isinstance(value, str) else value[LANGUAGES.index(language)]
-        for name, value in OF_KIND.get(kind, {}).items()
-    }
-    return {**SAMPLE[language], **SAME, **special, **changes}
+class Letter(NamedTuple):
+    """A mail as it is sent."""
+
+    kind: str
+    language: str
+    message: Message
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.language}"
+
+    @property
+    def raw(self) -> bytes:
+        return to_bytes(self.message)
 
 
-@lru_cache(maxsize=2)
-def summaries(language: str) -> Mapping[str, Mapping[str, Any]]:
-    """What the summaries of the sample ledger say on 23 November 2026 to the province office and the leader's liaison."""
-    folder = Path(tempfile.mkdtemp(prefix="letters-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    now = at("2026-11-23 09:00")
-    app = App(Settings(database=DatabaseSettings(url=f"sqlite:///{folder}/escalation.db"), root=folder))
-    app.init(at("2026-09-01 09:00"))
-    app.import_sample(now)
-    with app.session() as session:
-        session.execute(update(PartyRow).values(language=language))
-        touch(session)
-    node = Summariser(app.store, WorldReader(), Outgoing("office.example", BASE))
-    found: dict[str, Mapping[str, Any]] = {}
-    for kind, to in (("weekly", "PT0205"), ("monthly", "PT0205"), ("daily", "PT0204")):
-        period = node.period(kind, now)  # type: ignore[arg-type]
-        assert period is not None
-        found[f"summary_{kind}"] = node.compose(period, period.moment, to=to, again=True).letters[0].facts | {
-            "attached": f"{period.name}.xlsx"
-        }
-    app.close()
-    return found | {"circular": found["summary_weekly"]}
+class Post:
+    """Keeps every message instead of sending it."""
+
+    def __init__(self) -> None:
+        self.taken: list[Message] = []
+
+    async def __aenter__(self) -> "Post":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def send(self, message: Message) -> Outcome:
+        self.taken.append(message)
+        return Sent()
 
 
-@lru_cache(maxsize=256)
-def rendered(name: str, language: str) -> Rendered:
-    """The mail as people get it."""
-    if name == "digest":
-        kinds = ("escalation_notice", "due_warning", "dispatch_notice", "report_reminder", "review_request", "ack_reminder")
-        lines = [(facts(kind)["number"], RENDERER.subject(kind, language, facts(kind, language))) for kind in kinds]
-        return RENDERER.digest(language, lines, 9)
-    given = summaries(language)[name] if name in SUMMARY_KINDS else facts(name, language)
-    return RENDERER.render(name, language, given)
-
-
-def message(name: str, language: str, **changes: Any) -> Message:
-    """The mail as it is handed to a channel."""
-    made = rendered(name, language)
-    usual = Message(
-        sender="escalation@office.example",
-        sender_name="问题提级办理系统" if language == "zh_CN" else "Issue escalation",
-        recipient="organ@city.example",
-        subject=made.subject,
-        text=made.text,
-        html=made.html,
-        message_id=f"<{name}.{language}@office.example>".lower(),
-        thread_id="<0e5a6f1c2b3d4e5f6a7b8c9d.thread@office.example>",
-        date=datetime(2026, 11, 23, 1, 0, tzinfo=UTC),
-        reply_to="coordinator@office.example",
+def letters(folder: Path) -> list[Letter]:
+    """All of them: each kind of notice, the digest, and the summaries of the sample ledger."""
+    app = App(
+        Settings(
+            database=DatabaseSettings(url=f"sqlite:///{folder / 'letters.db'}"),
+            mail=MailSettings(base_url=BASE, quiet_hours=False),
+            smtp=SmtpConfig(sender="tiji@example.com", domain="tiji.example.com"),
+            root=folder,
+        )
     )
-    return usual._replace(**changes)
+    app.init(at("2026-09-01 09:00"))
+    app.import_sample(NOW)
+    try:
+        return [*_notices(app), *_digests(app), *_summaries(app)]
+    finally:
+        app.close()
+
+
+def _sent(app: App, drafts: list[Draft]) -> list[Message]:
+    post = Post()
+    with app.store.transaction() as session:
+        outbox.enqueue(session, drafts, NOW, "tiji.example.com")
+        outbox.approve(session, "now", OFFICE, NOW)
+    asyncio.run(dispatch_once(app.session, post, app.renderer(), app.dispatching(NOW), NOW, 500))
+    return post.taken
+
+
+def _draft(kind: str, language: str, number: int = 7, to: str = "") -> Draft:
+    said = facts(kind, language)
+    if said["number"]:
+        said["number"] = f"WT26-{number:04}"
+    recipient = to or f"{kind}.{language}@example.com".replace("_", "-").lower()
+    return Draft(recipient, kind, language, orjson.dumps(said), f"{kind}:{language}:{number}", said["number"], "PT0026")
+
+
+def _notices(app: App) -> list[Letter]:
+    found = []
+    for language in LANGUAGES:
+        for kind in KINDS:
+            (message,) = _sent(app, [_draft(kind, language)])
+            found.append(Letter(kind, language, message))
+    return found
+
+
+def _digests(app: App) -> list[Letter]:
+    found = []
+    for language in LANGUAGES:
+        to = f"digest.{language}@example.com".lower().replace("_", "-")
+        kinds = ("escalation_notice", "due_warning", "dispatch_notice", "report_reminder", "review_request", "ack_reminder")
+        (message,) = _sent(app, [_draft(kind, language, number, to) for number, kind in enumerate(kinds, 11)])
+        found.append(Letter("digest", language, message))
+    return found
+
+
+def _summaries(app: App) -> list[Letter]:
+    """To the office, in each language: the same figures."""
+    found = []
+    for language in LANGUAGES:
+        with app.store.transaction() as session:
+            session.connection().exec_driver_sql(f"UPDATE party SET language = '{language}'")
+            session.connection().exec_driver_sql("DELETE FROM outbox")
+        app.worlds = type(app.worlds)()
+        node = Summariser(app.store, app.worlds, app.outgoing, app.summariser.times, "monthly")
+        for kind, moment in (("weekly", NOW), ("monthly", at("2026-12-01 09:00")), ("daily", at("2026-11-24 08:30"))):
+            composed = node.compose(node.period(kind, moment), moment + timedelta(minutes=1))
+            letter = next((each for each in composed.letters if each.reader.code == OFFICE), composed.letters[0])
+            (draft,) = node._drafts(node.period(kind, moment), [letter])
+            (message,) = _sent(app, [draft._replace(key=f"{draft.key}:{language}")])
+            found.append(Letter(letter.kind, language, message))
+            circular = [each for each in composed.circular if each.kind == "circular"][:1]
+            for each in circular:
+                (message,) = _sent(app, [each._replace(key=f"{each.key}:{language}", approval="now")])
+                found.append(Letter("circular", language, message))
+    return found

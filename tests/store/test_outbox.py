@@ -96,7 +96,7 @@ def test_the_message_id_follows_from_the_key():
 
 def test_what_bulk_writers_leave_out_may_be_left_out():
     left = {column.name for column in OUTBOX.columns} - set(outbox.COLUMNS)
-    assert left == {"id", "lease_until", "lease_by", "sent_at", "merged_into"}
+    assert left == {"id", "lease_until", "lease_by", "sent_at", "merged_into", "attached", "approved_by", "approved_at"}
 
 
 # Moments.

@@ -144,6 +144,10 @@ def test_the_list_is_narrowed_as_asked(office: Command) -> None:
     assert "提级" not in office("list", "--overdue", "--at", NOW).err
 
 
+#: The supervision letters that a sweep of the sample drafts, and nobody has approved.
+LETTERS = {f"letter:WT26-{number}:1" for number in ("0004", "0006", "0008", "0016", "0024")}
+
+
 def test_a_sweep_and_a_dispatch_by_hand(office: Command, tmp_path: Path) -> None:
     dry = office("sweep", "--at", "2026-11-23T17:01", "--dry-run", "--json").json
     assert office("list", "--stage", "department", "--json").json["total"] == 8
@@ -156,7 +160,11 @@ def test_a_sweep_and_a_dispatch_by_hand(office: Command, tmp_path: Path) -> None
     assert set(sent) >= {"sent", "retry", "dead", "left"}
     assert sent["sent"] > 0
     assert len(list((tmp_path / "mail").glob("*.eml"))) == sent["sent"]
-    assert office("outbox", "list", "--state", "sent", "--json").json["counts"] == {"sent": sent["sent"] + sent["merged"]}
+    assert office("outbox", "list", "--state", "sent", "--json").json["counts"] == {
+        "sent": sent["sent"] + sent["merged"],
+        "draft": 15,
+    }
+    assert {each["name"] for each in office("approval", "list", "--json").json["waiting"]} == LETTERS
     assert office("verify").code == 0
 
 

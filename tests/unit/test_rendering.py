@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notifications.rendering import FACTS, KINDS, LANGUAGES, BadTemplate, Renderer, parsed, plainly
-from tests.mail.letters import SAME, SAMPLE
+from tests.mail.samples import SAME, SAMPLE
 
 BUILT_IN = Renderer()
 

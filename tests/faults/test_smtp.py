@@ -353,7 +353,7 @@ BRIEF = {"connect_timeout": 0.3, "command_timeout": 0.3, "data_timeout": 0.3}
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_goes_wrong_is_sorted(what):
+def test_what_goes_wrong_is_sorted(what, figure):
     script, (kind, host) = WRONG[what]
 
     async def story() -> list[Outcome]:
@@ -365,6 +365,7 @@ def test_what_goes_wrong_is_sorted(what):
     assert getattr(outcome, "host", None) is host
     known = host is True and any(step in script for step in ("DATA", "BODY", "DOT"))
     assert outcome.reason.startswith("unknown, the server may have it") is known
+    figure(11, f"SMTP server: {what}", f"{kind.__name__}{', the whole server' if host else ', this mail alone'}")
 
 
 def test_a_mail_has_a_time_of_its_own_whatever_the_server_does():
@@ -407,7 +408,7 @@ def test_a_refused_connection_is_tried_again_later():
     ("script", "kind", "most"),
     [({"CONNECT": "421 busy"}, TryAgain, 3), ({"CONNECT": "554 no"}, Hold, 1), ({"RCPT": "554 5.7.1 blocked"}, Hold, 3)],
 )
-def test_a_server_in_trouble_is_left_in_peace(script, kind, most):
+def test_a_server_in_trouble_is_left_in_peace(script, kind, most, figure):
     sessions: list[int] = []
 
     async def story() -> list[Outcome]:
@@ -419,6 +420,12 @@ def test_a_server_in_trouble_is_left_in_peace(script, kind, most):
     assert len(outcomes) == 50
     assert len(sessions) == most
     assert outcomes[-1].host
+    (step, reply), *_ = script.items()
+    figure(
+        11,
+        f"50 mails to a server that says {reply!r} at {step}",
+        f"{most} connection(s), then it is left in peace: {kind.__name__}",
+    )
 
 
 def test_the_next_batch_asks_again():
