@@ -132,6 +132,22 @@ def test_a_fact_is_never_a_paragraph_nor_unseen():
         assert not {c for c in part if unicodedata.category(c) in ("Cc", "Cf")} - {"\n"}
 
 
+@pytest.mark.parametrize("mark", ["!", "|", "#", "| a: b"])
+def test_a_fact_that_begins_with_a_mark_is_still_a_fact(mark):
+    given = facts(project=f"{mark}x", title=f"{mark}x")
+    rendered = BUILT_IN.render("intake_notice", "zh_CN", given)
+    assert f"\n\n{mark}x上报以下问题。" in rendered.text
+    assert f"WT26-0007 {mark}x（" in rendered.subject
+    assert f"项目：{mark}x\n" in rendered.text
+
+
+def test_a_title_without_end_ends_in_the_subject():
+    rendered = BUILT_IN.render("closed", "zh_CN", facts(title="长" * 10_000))
+    assert len(rendered.subject) == 300
+    assert rendered.subject.endswith("…")
+    assert "长" * 10_000 in rendered.text
+
+
 def test_a_link_is_shown_as_it_is():
     html = BUILT_IN.render("closed", "en", facts("en")).html
     assert f'<a href="{SAME["link"]}"' in html
