@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined, nodes
 from jinja2.exceptions import SecurityError
@@ -65,8 +65,9 @@ class Renderer:
         own = ChoiceLoader([FileSystemLoader(str(override)), _shipped()]) if override else None
         self._own = _environment(_Checked(own)) if own else None
         self._built_in = _environment(_Checked(_shipped()))
-        self._layout = _environment(_shipped(), trim=True)
-        self._html = _environment(_shipped(), autoescape=True, trim=True)
+        # the layouts are ours alone: they need no sandbox, which would take most of the time of a mail
+        self._layout = Environment(**_options(_shipped()), trim_blocks=True, lstrip_blocks=True)
+        self._html = Environment(**_options(_shipped()), trim_blocks=True, lstrip_blocks=True, autoescape=True)
         self._broken: dict[str, str] = {}
 
     def render(self, kind: str, language: str, facts: Mapping[str, str], actions: Sequence[tuple[str, str]] = ()) -> Rendered:
@@ -246,12 +247,9 @@ def _shipped() -> BaseLoader:
     return FunctionLoader(read)
 
 
-def _environment(loader: BaseLoader, *, autoescape: bool = False, trim: bool = False) -> Environment:
-    return ImmutableSandboxedEnvironment(
-        loader=loader,
-        undefined=StrictUndefined,
-        autoescape=autoescape,
-        trim_blocks=trim,
-        lstrip_blocks=trim,
-        auto_reload=False,
-    )
+def _environment(loader: BaseLoader) -> Environment:
+    return ImmutableSandboxedEnvironment(**_options(loader))
+
+
+def _options(loader: BaseLoader) -> dict[str, Any]:
+    return {"loader": loader, "undefined": StrictUndefined, "auto_reload": False}
