@@ -65,9 +65,8 @@ class Renderer:
         own = ChoiceLoader([FileSystemLoader(str(override)), _shipped()]) if override else None
         self._own = _environment(_Checked(own)) if own else None
         self._built_in = _environment(_Checked(_shipped()))
-        # the layouts are ours alone: they need no sandbox, which would take most of the time of a mail
-        self._layout = Environment(**_options(_shipped()), trim_blocks=True, lstrip_blocks=True)
-        self._html = Environment(**_options(_shipped()), trim_blocks=True, lstrip_blocks=True, autoescape=True)
+        self._layout = _layouts()
+        self._html = _layouts(autoescape=True)
         self._broken: dict[str, str] = {}
 
     def render(self, kind: str, language: str, facts: Mapping[str, str], actions: Sequence[tuple[str, str]] = ()) -> Rendered:
@@ -248,8 +247,30 @@ def _shipped() -> BaseLoader:
 
 
 def _environment(loader: BaseLoader) -> Environment:
-    return ImmutableSandboxedEnvironment(**_options(loader))
+    return ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False)
 
 
-def _options(loader: BaseLoader) -> dict[str, Any]:
-    return {"loader": loader, "undefined": StrictUndefined, "auto_reload": False}
+def _layouts(*, autoescape: bool = False) -> Environment:
+    """`zh_CN/layout.html` and the like: the one layout with a language's words in it, which are filled in once.
+
+    They are ours alone, so they need no sandbox, which would take most of the time of a mail.
+    """
+    options: dict[str, Any] = {"undefined": StrictUndefined, "auto_reload": False, "trim_blocks": True, "lstrip_blocks": True}
+    words = Environment(
+        **options,
+        loader=_shipped(),
+        block_start_string="[%",
+        block_end_string="%]",
+        variable_start_string="[[",
+        variable_end_string="]]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        keep_trailing_newline=True,
+    )
+
+    def read(name: str) -> str:
+        language, _, file = name.partition("/")
+        form, _, kind = file.partition(".")
+        return words.get_template(f"layout.{kind}").render(language=language, form=form)
+
+    return Environment(**options, loader=FunctionLoader(read), autoescape=autoescape)
