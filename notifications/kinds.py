@@ -88,6 +88,18 @@ WORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             "merged": "已并案",
         },
         "card": {"red": "红牌", "yellow": "黄牌"},
+        "recipient_role": {
+            "responsible": "你单位是该问题的牵头单位",
+            "former": "你单位此前牵头办理该问题",
+            "liaison": "您是包保省领导联络员",
+            "coordinator": "您是该问题的协调员",
+            "superior": "您是该问题协调员的上级",
+            "reporter": "该问题由你单位上报",
+            "target": "你单位受邀协助办理该问题",
+            "asker": "该申请由你单位提出",
+            "inspection": "你单位负责督查逾期事项",
+            "administrator": "您负责系统管理",
+        },
     },
     "en": {
         "request_kind": {
@@ -117,10 +129,22 @@ WORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
             "merged": "merged",
         },
         "card": {"red": "red", "yellow": "yellow"},
+        "recipient_role": {
+            "responsible": "your organ leads this issue",
+            "former": "your organ led this issue before",
+            "liaison": "you are the sponsoring leader's liaison",
+            "coordinator": "you coordinate this issue",
+            "superior": "this issue's coordinator answers to you",
+            "reporter": "your organ raised this issue",
+            "target": "your organ was asked to help with this issue",
+            "asker": "your organ made this request",
+            "inspection": "your office inspects what is overdue",
+            "administrator": "you look after this system",
+        },
     },
 }
 #: What is said for a code that has no word.
 OTHERWISE: Mapping[str, Mapping[str, str]] = {
-    "zh_CN": {"request_kind": "事项", "decision": "已处理"},
-    "en": {"request_kind": "request", "decision": "dealt with"},
+    "zh_CN": {"request_kind": "事项", "decision": "已处理", "recipient_role": ""},
+    "en": {"request_kind": "request", "decision": "dealt with", "recipient_role": ""},
 }

@@ -231,8 +231,10 @@ def _attached(boundary: str, attachment: Attachment) -> bytes:
     """One file. Its name is given as RFC 2231 has it: any character, and no line that is not ours."""
     name = clean(attachment.name)[:60].replace("/", "_").replace("\\", "_").replace('"', "'") or "attachment"
     kind = attachment.content_type if _TYPE.fullmatch(attachment.content_type) else "application/octet-stream"
+    # without it a text is ASCII to the letter of RFC 2046
+    charset = "; charset=utf-8" if kind.startswith("text/") else ""
     head = (
-        f"--{boundary}\r\nContent-Type: {kind};\r\n name*=utf-8''{quoted(name, safe='')}\r\n"
+        f"--{boundary}\r\nContent-Type: {kind}{charset};\r\n name*=utf-8''{quoted(name, safe='')}\r\n"
         f"Content-Disposition: attachment;\r\n filename*=utf-8''{quoted(name, safe='')}\r\n"
         "Content-Transfer-Encoding: base64\r\n\r\n"
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined, nodes
 from jinja2.exceptions import SecurityError
@@ -22,6 +22,8 @@ __all__ = ["FACTS", "KINDS", "LANGUAGES", "BadTemplate", "Rendered", "Renderer",
 
 #: Characters of a template and of what it makes; none of ours comes near.
 LONGEST = 200_000
+#: Characters of a subject. A title may be of any length; it stands whole in the mail.
+LONGEST_SUBJECT = 300
 #: What several kinds of mail share; included by name.
 SHARED = ("issue.j2", "next.j2")
 
@@ -63,8 +65,8 @@ class Renderer:
         own = ChoiceLoader([FileSystemLoader(str(override)), _shipped()]) if override else None
         self._own = _environment(_Checked(own)) if own else None
         self._built_in = _environment(_Checked(_shipped()))
-        self._layout = _environment(_shipped(), trim=True)
-        self._html = _environment(_shipped(), autoescape=True, trim=True)
+        self._layout = _layouts()
+        self._html = _layouts(autoescape=True)
         self._broken: dict[str, str] = {}
 
     def render(self, kind: str, language: str, facts: Mapping[str, str], actions: Sequence[tuple[str, str]] = ()) -> Rendered:
@@ -92,7 +94,7 @@ class Renderer:
             raise BadTemplate(f"there is no kind of mail called {kind}")
         language = language if language in LANGUAGES else LANGUAGES[0]
         text = self._built_in.get_template(f"{language}/{kind}.j2").render(_values(facts, language))
-        return text.partition("\n")[0].strip()
+        return short(text.partition("\n")[0].strip())
 
     def digest(self, language: str, lines: Sequence[tuple[str, str]], count: int) -> Rendered:
         """One mail for many: its own template's words, then a line a message (number and subject)."""
@@ -105,6 +107,7 @@ class Renderer:
         return self._both(subject.strip(), language, values, (first, table, *rest))
 
     def _both(self, subject: str, language: str, values: Mapping[str, str], blocks: tuple[Block, ...]) -> Rendered:
+        subject = short(subject)
         shown = {**values, "subject": subject, "blocks": blocks}
         return Rendered(
             subject,
@@ -115,14 +118,19 @@ class Renderer:
     def _laid_out(
         self, environment: Environment, name: str, language: str, values: Mapping[str, str], actions: Sequence[tuple[str, str]]
     ) -> Rendered:
-        text = environment.get_template(name).render(values)
+        text = environment.get_template(name).render(_guarded(values))
         if len(text) > LONGEST:
             raise BadTemplate(f"it grows beyond {LONGEST} characters")
         subject, _, body = text.rstrip().partition("\n")
-        if not (subject := subject.strip()):
+        if not (subject := subject.replace(GUARD, "").strip()):
             raise BadTemplate("the first line, the subject, is empty")
         done = (Block("actions", rows=tuple(Row(clean(words), link) for words, link in actions)),) if actions else ()
         return self._both(subject, language, values, (*parsed(body), *done))
+
+
+def short(subject: str) -> str:
+    """A subject as servers take it: they cut or refuse headers without end."""
+    return subject if len(subject) <= LONGEST_SUBJECT else f"{subject[: LONGEST_SUBJECT - 1]}…"
 
 
 def _values(facts: Mapping[str, str], language: str) -> dict[str, str]:
@@ -134,13 +142,23 @@ def _values(facts: Mapping[str, str], language: str) -> dict[str, str]:
     return values
 
 
+#: What a paragraph may begin with to be more than a paragraph, and what keeps a fact from beginning one so.
+MARKS = ("!", "|", "#")
+GUARD = "\x02"
+
+
+def _guarded(values: Mapping[str, str]) -> dict[str, str]:
+    """Facts as a template gets them: a title that begins with a mark, at the beginning of a paragraph, is still a title."""
+    return {name: GUARD + value if value.startswith(MARKS) else value for name, value in values.items()}
+
+
 def plainly(kind: str, language: str, facts: Mapping[str, str], problem: str = "") -> Rendered:
     """The last resort, without any template: a mail that only lists its facts is better than none."""
     known = {name: clean(str(value)) for name, value in facts.items() if value}
     word = "[Notice]" if language == "en" else "【通知】"
     subject = " ".join(filter(None, (word, known.get("number", ""), known.get("title", "") or kind)))
     text = "\n".join((subject, "", *(f"{name}: {value}" for name, value in known.items()), ""))
-    return Rendered(subject, text, f'<!doctype html><html><meta charset="utf-8"><pre>{escape(text)}</pre></html>', problem)
+    return Rendered(short(subject), text, f'<!doctype html><html><meta charset="utf-8"><pre>{escape(text)}</pre></html>', problem)
 
 
 def parsed(body: str) -> tuple[Block, ...]:
@@ -155,15 +173,15 @@ def parsed(body: str) -> tuple[Block, ...]:
             if rows:
                 blocks.append(Block("table", rows=rows))
         elif lines[0].startswith("!"):
-            blocks.append(Block("notice", "\n".join(lines).removeprefix("!").strip()))
+            blocks.append(Block("notice", "\n".join(lines).removeprefix("!").replace(GUARD, "").strip()))
         else:
-            blocks.append(Block("text", "\n".join(lines)))
+            blocks.append(Block("text", "\n".join(lines).replace(GUARD, "")))
     return tuple(blocks)
 
 
 def _row(line: str) -> Row:
     label, _, value = line.removeprefix("|").partition(":")
-    return Row(label.strip(), value.strip())
+    return Row(label.strip(), value.replace(GUARD, "").strip())
 
 
 #: All that a template may be made of: texts, facts, choices. No loop, no call, no attribute, no arithmetic: it ends in a time
@@ -228,12 +246,31 @@ def _shipped() -> BaseLoader:
     return FunctionLoader(read)
 
 
-def _environment(loader: BaseLoader, *, autoescape: bool = False, trim: bool = False) -> Environment:
-    return ImmutableSandboxedEnvironment(
-        loader=loader,
-        undefined=StrictUndefined,
-        autoescape=autoescape,
-        trim_blocks=trim,
-        lstrip_blocks=trim,
-        auto_reload=False,
+def _environment(loader: BaseLoader) -> Environment:
+    return ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False)
+
+
+def _layouts(*, autoescape: bool = False) -> Environment:
+    """`zh_CN/layout.html` and the like: the one layout with a language's words in it, which are filled in once.
+
+    They are ours alone, so they need no sandbox, which would take most of the time of a mail.
+    """
+    options: dict[str, Any] = {"undefined": StrictUndefined, "auto_reload": False, "trim_blocks": True, "lstrip_blocks": True}
+    words = Environment(
+        **options,
+        loader=_shipped(),
+        block_start_string="[%",
+        block_end_string="%]",
+        variable_start_string="[[",
+        variable_end_string="]]",
+        comment_start_string="[#",
+        comment_end_string="#]",
+        keep_trailing_newline=True,
     )
+
+    def read(name: str) -> str:
+        language, _, file = name.partition("/")
+        form, _, kind = file.partition(".")
+        return words.get_template(f"layout.{kind}").render(language=language, form=form)
+
+    return Environment(**options, loader=FunctionLoader(read), autoescape=autoescape)

@@ -1,15 +1,12 @@
 """Every letter, made once a run; and a real browser to look at them."""
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.mail.letters import Letter, letters
-
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +15,22 @@ def every(tmp_path_factory: pytest.TempPathFactory) -> list[Letter]:
 
 
 @pytest.fixture(scope="session")
+def letter(every: list[Letter]) -> Callable[[str, str], Letter]:
+    """One letter by its kind and language."""
+    found = {(each.kind, each.language): each for each in every}
+    return lambda kind, language: found[kind, language]
+
+
+def installed(*packages: str, program: str) -> str:
+    """The path of a program. Fails, never skips: what is not looked at is not known to be good."""
+    found = shutil.which(program, path="/usr/sbin:/usr/local/bin:/usr/bin:/bin")
+    assert found, f"{program} is not installed, and the mails cannot be checked without it: apt-get install {' '.join(packages)}"
+    return found
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    assert Path(CHROMIUM).exists(), "no Chromium: apt-get install chromium fonts-noto-cjk"
+    chromium = installed("chromium", "fonts-noto-cjk", program="chromium")
     arguments = [
         "--no-sandbox",
         "--disable-gpu",
@@ -28,6 +39,6 @@ def browser() -> Iterator[Browser]:
         "--disable-component-update",
     ]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()

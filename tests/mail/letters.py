@@ -14,15 +14,16 @@ from notifications import outbox
 from notifications.dispatch import dispatch_once
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.message import Draft, Message, Outcome, Sent, to_bytes
+from tests.mail.samples import facts
 from tests.town import at
-from tests.unit.test_rendering import facts
 
 NOW = at("2026-11-23 09:00")
 BASE = "https://tiji.example.com"
 #: A post of the province that reads every summary.
 OFFICE = "PT0205"
-#: In what role each kind is read here; `responsible` unless it is said.
-READERS = {"review_request": "liaison", "receipt": "reporter", "escalated_from": "former", "intake_notice": "coordinator"}
+NAMES = (*KINDS, "digest", "summary_daily", "summary_weekly", "summary_monthly", "circular")
+#: Every mail there is: its kind and language.
+EACH = tuple((kind, language) for language in LANGUAGES for kind in NAMES)
 
 
 class Letter(NamedTuple):
@@ -58,8 +59,8 @@ class Post:
         return Sent()
 
 
-def letters(folder: Path) -> list[Letter]:
-    """All of them: each kind of notice, the digest, and the summaries of the sample ledger."""
+def office(folder: Path) -> App:
+    """An installation that has nothing in it yet."""
     app = App(
         Settings(
             database=DatabaseSettings(url=f"sqlite:///{folder / 'letters.db'}"),
@@ -69,6 +70,12 @@ def letters(folder: Path) -> list[Letter]:
         )
     )
     app.init(at("2026-09-01 09:00"))
+    return app
+
+
+def letters(folder: Path) -> list[Letter]:
+    """All of them: each kind of notice, the digest, and the summaries of the sample ledger."""
+    app = office(folder)
     app.import_sample(NOW)
     try:
         return [*_notices(app), *_digests(app), *_summaries(app)]
@@ -76,7 +83,8 @@ def letters(folder: Path) -> list[Letter]:
         app.close()
 
 
-def _sent(app: App, drafts: list[Draft]) -> list[Message]:
+def sent(app: App, drafts: list[Draft]) -> list[Message]:
+    """What the dispatcher makes of them and hands to a channel."""
     post = Post()
     with app.store.transaction() as session:
         outbox.enqueue(session, drafts, NOW, "tiji.example.com")
@@ -85,29 +93,27 @@ def _sent(app: App, drafts: list[Draft]) -> list[Message]:
     return post.taken
 
 
-def _draft(kind: str, language: str, number: int = 7, to: str = "") -> Draft:
-    role = READERS.get(kind, "responsible")
-    said = facts(language, link=f"{BASE}/issues/WT26-{number:04}", recipient_role=role, number=f"WT26-{number:04}")
-    if kind == "calendar_missing":
-        said = {"until": "2027", "due": "2026-11-23", "recipient_name": said["recipient_name"]}
+def draft(kind: str, language: str, number: int = 7, to: str = "", **changes: str) -> Draft:
+    """A notice as the outbox keeps it."""
+    said = facts(kind, language, **changes)
+    if said["number"]:
+        said["number"] = f"WT26-{number:04}"
     recipient = to or f"{kind}.{language}@example.com".replace("_", "-").lower()
-    return Draft(recipient, kind, language, orjson.dumps(said), f"{kind}:{language}:{number}", f"WT26-{number:04}", "PT0026")
+    return Draft(recipient, kind, language, orjson.dumps(said), f"{kind}:{language}:{number}", said["number"], "PT0026")
 
 
 def _notices(app: App) -> list[Letter]:
-    found = []
-    for language in LANGUAGES:
-        for kind in KINDS:
-            (message,) = _sent(app, [_draft(kind, language)])
-            found.append(Letter(kind, language, message))
-    return found
+    drafts = {(kind, language): draft(kind, language) for language in LANGUAGES for kind in KINDS}
+    messages = {message.recipient: message for message in sent(app, list(drafts.values()))}
+    return [Letter(kind, language, messages[each.recipient]) for (kind, language), each in drafts.items()]
 
 
 def _digests(app: App) -> list[Letter]:
     found = []
     for language in LANGUAGES:
         to = f"digest.{language}@example.com".lower().replace("_", "-")
-        (message,) = _sent(app, [_draft("due_warning", language, number, to) for number in range(11, 23)])
+        kinds = ("escalation_notice", "due_warning", "dispatch_notice", "report_reminder", "review_request", "ack_reminder")
+        (message,) = sent(app, [draft(kind, language, number, to) for number, kind in enumerate(kinds, 11)])
         found.append(Letter("digest", language, message))
     return found
 
@@ -124,11 +130,11 @@ def _summaries(app: App) -> list[Letter]:
         for kind, moment in (("weekly", NOW), ("monthly", at("2026-12-01 09:00")), ("daily", at("2026-11-24 08:30"))):
             composed = node.compose(node.period(kind, moment), moment + timedelta(minutes=1))
             letter = next((each for each in composed.letters if each.reader.code == OFFICE), composed.letters[0])
-            (draft,) = node._drafts(node.period(kind, moment), [letter])
-            (message,) = _sent(app, [draft._replace(key=f"{draft.key}:{language}")])
+            (made,) = node._drafts(node.period(kind, moment), [letter])
+            (message,) = sent(app, [made._replace(key=f"{made.key}:{language}")])
             found.append(Letter(letter.kind, language, message))
             circular = [each for each in composed.circular if each.kind == "circular"][:1]
             for each in circular:
-                (message,) = _sent(app, [each._replace(key=f"{each.key}:{language}", approval="now")])
+                (message,) = sent(app, [each._replace(key=f"{each.key}:{language}", approval="now")])
                 found.append(Letter("circular", language, message))
     return found
