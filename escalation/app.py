@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
-from escalation import commands, migrating, queries, views, waking
+from escalation import commands, migrating, queries, scope, secrets, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
 from escalation.audience import audience
 from escalation.commands import Do, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
-from escalation.errors import BadConfig
+from escalation.errors import BadConfig, NotFound
 from escalation.explaining import Explanation, explain
 from escalation.ledger import importing
 from escalation.links import Links
@@ -115,23 +115,33 @@ class App:
     def raise_issue(self, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
         """A new issue, as `show` has it, and why it stands where it does."""
 
-        def work(session: Session) -> tuple[dict[str, Any], Raised]:
-            world = self.worlds.read(session)
-            raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
-            row = queries.one_row(session.connection(), raised.facts.number)
-            return views.issue(row, world, now), raised
+        return self.change(lambda session, world: self.raising(session, world, wanted, now))
 
-        return self._change(work)
+    def raising(self, session: Session, world: World, wanted: Raise, now: datetime) -> tuple[dict[str, Any], Raised]:
+        """The same within a transaction. Raises NotFound for a project that the reporter does not see."""
+        project = commands.find_project(world, wanted.project)
+        if not scope.sees_project(self.sight(world, wanted.reporter, now), project):
+            raise NotFound(f"there is no project {wanted.project!r} in the ledger", "raise it for one of your own projects")
+        raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
+        return views.issue(queries.one_row(session.connection(), raised.facts.number), world, now), raised
 
     def act(self, wanted: Do, now: datetime) -> dict[str, Any]:
         """One action; the issue as `show` has it. Raises Refused, NotFound, Conflict."""
 
-        def work(session: Session) -> dict[str, Any]:
-            world = self.worlds.read(session)
-            commands.act(session, world, wanted, now, self.outgoing)
-            return views.shown(session, world, wanted.number, now)
+        return self.change(lambda session, world: self.acting(session, world, wanted, now))
 
-        return self._change(work)
+    def acting(self, session: Session, world: World, wanted: Do, now: datetime) -> dict[str, Any]:
+        """The same within a transaction. Raises NotFound for an issue that the party does not see."""
+        scope.refuse_unseen(session.connection(), self.sight(world, wanted.party, now), wanted.number)
+        commands.act(session, world, wanted, now, self.outgoing)
+        return views.shown(session, world, wanted.number, now)
+
+    @staticmethod
+    def sight(world: World, party: str, now: datetime) -> scope.Sight:
+        """What a party sees, by code or name; everything for nobody in particular. Raises NotFound for an unknown one."""
+        if not party:
+            return scope.EVERYTHING
+        return scope.sight([commands.find_party(world, party)], world, world.calendar.local_day(now))
 
     def add_days(self, days: dict[date, tuple[bool, str]], source: str, now: datetime) -> int:
         """Days that differ from the published calendar; every running deadline is counted again. How many moved."""
@@ -166,13 +176,21 @@ class App:
         with self.store.reading() as session:
             return at(session, self.worlds.read(session))
 
-    def issues(self, wanted: views.Wanted, now: datetime) -> list[dict[str, Any]]:
-        """The ledger of issues."""
-        return self.look(lambda session, world: views.listed(session, world, wanted, now))
+    def issues(self, wanted: views.Wanted, now: datetime, party: str = "") -> list[dict[str, Any]]:
+        """The ledger of issues; of a party, what it sees. Raises NotFound for an unknown one."""
+        return self.look(lambda session, world: views.listed(session, world, wanted, now, self.sight(world, party, now)))
+
+    def refuse_unseen(self, number: str, party: str, now: datetime) -> None:
+        """Raises NotFound for an issue that a party does not see, or a party that does not exist."""
+        self.look(lambda session, world: scope.refuse_unseen(session.connection(), self.sight(world, party, now), number))
 
     def show(self, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
         """One issue whole."""
         return self.look(lambda session, world: views.shown(session, world, number, now, at))
+
+    def secret(self) -> bytes:
+        """What this installation signs forms and links with, made at the first need. Raises BadConfig."""
+        return secrets.kept(self.settings.path(self.settings.web.secret_file))
 
     def explain(self, number: str, now: datetime) -> Explanation:
         """Why an issue is where it is, and what comes next."""

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from escalation import applying, queries
 from escalation.applying import Birth, Outgoing, Step
 from escalation.clock import utc
-from escalation.errors import NotFound, Refused, UsageError
+from escalation.errors import Conflict, NotFound, Refused, UsageError
 from escalation.queries import ISSUE
 from escalation.world import World
 from workflows import moves
@@ -75,6 +75,8 @@ class Do:
     attachments: tuple[str, ...] = ()
     request_no: int | None = None
     note: str = ""
+    #: The version that the person had before their eyes; Conflict when it has gone on since.
+    version: int | None = None
 
 
 class Raised(NamedTuple):
@@ -208,6 +210,7 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
     steps = []
     for each in wanted:
         issue = loaded[each.number]
+        _refuse_changed(issue.snapshot.facts, each.version)
         party = find_party(world, each.party)
         asked = Act(
             action=each.action,
@@ -227,6 +230,12 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
             raise Refused(decision.code, decision.message, decision.allowed)
         steps.append(Step(issue, decision, now, party.code))
     return applying.apply(session, world, steps, outgoing)
+
+
+def _refuse_changed(facts: Facts, seen: int | None) -> None:
+    """The optimistic lock of people: nobody acts on what they have not seen."""
+    if seen is not None and seen != facts.version:
+        raise Conflict(f"{facts.number} was changed meanwhile (version {facts.version}, not {seen})", "look at it again")
 
 
 def _with_main(asked: Act, facts: Facts, main: Facts) -> Act:

@@ -114,6 +114,22 @@ class HealthSettings(Section):
     port: int = Field(default=0, ge=0, le=65535)
 
 
+class WebSettings(Section):
+    """Where `escalation serve` answers, and how patient it is with those who log in."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    hosts: str = ""
+    proxies: str = ""
+    secret_file: str = "web.secret"  # noqa: S105  # the name of a file
+    secure_cookies: bool = True
+    session_hours: float = Field(default=12, gt=0, le=24)
+    idle_minutes: float = Field(default=120, gt=0)
+    login_failures: int = Field(default=5, ge=1)
+    lock_minutes: float = Field(default=15, gt=0)
+    failures_per_address: int = Field(default=30, ge=1)
+
+
 class LogSettings(Section):
     """How the program writes what it does, on standard error."""
 
@@ -147,6 +163,7 @@ class Settings(Section):
     summary: SummarySettings = SummarySettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     health: HealthSettings = HealthSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
     #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).

@@ -1,7 +1,7 @@
 """Why an issue is where it is and what comes next if nobody acts: pure over its facts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from workflows.calendar import WorkCalendar
@@ -35,6 +35,20 @@ class Next(NamedTuple):
     at: datetime
     what: str
     who: str
+    #: Its clock (a key of HAPPENS), and the stage that it leads to, for those who say it in other words.
+    clock: str = ""
+    target: str = ""
+
+
+class Counted(NamedTuple):
+    """How a deadline was counted: its limit from a moment, the days that did not count and the make-up days that did."""
+
+    span: str
+    start: datetime
+    due_at: datetime
+    off: tuple[tuple[date, str], ...]
+    made_up: tuple[date, ...]
+    provisional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,13 @@ def late_by(facts: Facts, calendar: WorkCalendar, now: datetime) -> int:
     if facts.due_at is None or not facts.is_open or facts.status in ("pending_review", "suspended"):
         return 0
     return max(0, -working_days_left(now, facts.due_at, calendar))
+
+
+def days_left(facts: Facts, calendar: WorkCalendar, now: datetime) -> int | None:
+    """Working days after today up to the deadline of a running clock, negative when it is late; None where none runs."""
+    if facts.due_at is None or not facts.is_open or facts.status in ("pending_review", "suspended"):
+        return None
+    return working_days_left(now, facts.due_at, calendar)
 
 
 def overdue(facts: Facts, now: datetime) -> bool:
@@ -109,6 +130,17 @@ def _because(snapshot: Snapshot, rules: Rules, now: datetime) -> list[str]:
     return said
 
 
+def counted(facts: Facts, calendar: WorkCalendar) -> Counted | None:
+    """How the running deadline came about; None where none runs or a person gave it."""
+    if facts.due_at is None or facts.clock_from is None or facts.clock_span in ("", "given"):
+        return None
+    if facts.status in ("pending_intake", "pending_review", "suspended"):
+        return None
+    first, last = calendar.local_day(facts.clock_from), calendar.due_day(facts.due_at)
+    off, made_up = calendar.days_off_between(first, last), calendar.makeup_days_between(first, last)
+    return Counted(facts.clock_span, facts.clock_from, facts.due_at, tuple(off), tuple(made_up), facts.due_provisional)
+
+
 def _counted(facts: Facts, rules: Rules, calendar: WorkCalendar) -> list[str]:
     assert facts.due_at is not None
     due = _day(facts.due_at, calendar)
@@ -118,14 +150,13 @@ def _counted(facts: Facts, rules: Rules, calendar: WorkCalendar) -> list[str]:
         return [f"due {due}, a date that was given"]
     if facts.status in ("pending_review", "suspended"):
         return [f"was due {due}"]
-    first, last = calendar.local_day(facts.clock_from), calendar.due_day(facts.due_at)
-    off = calendar.days_off_between(first, last)
-    made_up = calendar.makeup_days_between(first, last)
+    told = counted(facts, calendar)
+    assert told is not None
     said = [f"due {due}: {facts.clock_span} from {_day(facts.clock_from, calendar)}, that day not counted"]
-    if off:
-        said.append("not counted: " + ", ".join(f"{day.isoformat()} {name}".strip() for day, name in off))
-    if made_up:
-        said.append("counted as make-up working days: " + ", ".join(day.isoformat() for day in made_up))
+    if told.off:
+        said.append("not counted: " + ", ".join(f"{day.isoformat()} {name}".strip() for day, name in told.off))
+    if told.made_up:
+        said.append("counted as make-up working days: " + ", ".join(day.isoformat() for day in told.made_up))
     if facts.due_provisional:
         said.append("provisional (暂定): a year whose calendar is not published was counted")
     return said
@@ -135,16 +166,21 @@ def _next(snapshot: Snapshot, rules: Rules, now: datetime) -> tuple[Next, ...]:
     found = []
     for at, clock in clocks(snapshot.facts, snapshot.requests)[:AHEAD]:
         name = clock.partition(":")[0]
-        found.append(Next(at, _what(name, snapshot, rules, at), _who(name, snapshot, rules, at)))
+        target = _target(snapshot, rules) if name == "resolve" else ""
+        found.append(Next(at, _what(name, rules, target), _who(name, snapshot, rules, at), name, target))
     return tuple(found)
 
 
-def _what(clock: str, snapshot: Snapshot, rules: Rules, at: datetime) -> str:
+def _target(snapshot: Snapshot, rules: Rules) -> str:
+    """The stage that an overdue issue goes to; empty at the last one."""
+    facts = snapshot.facts
+    return facts.returns_to or rules.workflow.next_stage[facts.stage] or ""
+
+
+def _what(clock: str, rules: Rules, target: str) -> str:
     if clock != "resolve":
         return HAPPENS[clock]
-    facts = snapshot.facts
-    target = facts.returns_to or rules.workflow.next_stage[facts.stage]
-    if target is None:
+    if not target:
         return "overdue at the last stage: red card, supervision letter"
     return f"escalates to {rules.workflow.stage(target).name.zh} ({target})"
 

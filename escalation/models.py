@@ -6,18 +6,22 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
+from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, WebSession
 from notifications.moments import Moment
 from notifications.outbox import AttachmentRow, OutboxRow
 
 __all__ = [
+    "ApiToken",
     "ArchivedIssue",
     "ArchivedMail",
     "Assignment",
     "AttachmentRow",
+    "AuditRow",
     "Authority",
     "CalendarDay",
     "CardRow",
     "Counter",
+    "IdempotencyRow",
     "Issue",
     "JournalEntry",
     "NodeRow",
@@ -28,6 +32,9 @@ __all__ = [
     "Secret",
     "SetAside",
     "UsedLink",
+    "UserParty",
+    "UserRow",
+    "WebSession",
     "WorkflowRow",
 ]
 

@@ -11,9 +11,10 @@ from sqlmodel import Session
 from escalation import queries
 from escalation.commands import find_party
 from escalation.errors import UsageError
-from escalation.explaining import late_by, light, overdue
+from escalation.explaining import days_left, late_by, light, overdue
 from escalation.portable import Kept
 from escalation.queries import ISSUE
+from escalation.scope import EVERYTHING, Sight, visible
 from escalation.world import World
 from workflows.facts import Facts
 
@@ -64,6 +65,7 @@ def issue(row: Any, world: World, now: datetime) -> dict[str, Any]:
         "light": light(facts, world.calendar, now, workflow.yellow_light.amount),
         "late_by": late_by(facts, world.calendar, now),
         "overdue": overdue(facts, now),
+        "days_left": days_left(facts, world.calendar, now),
         "raised_at": local(facts.raised_at, world),
         "dispatched_at": local(facts.dispatched_at, world),
         "acknowledged_at": local(facts.acknowledged_at, world),
@@ -95,8 +97,8 @@ def local(at: datetime | None, world: World) -> str | None:
     return world.calendar.local(at).isoformat(timespec="seconds") if at else None
 
 
-def listed(session: Session, world: World, wanted: Wanted, now: datetime) -> list[dict[str, Any]]:
-    """The ledger of issues, newest deadline first. Raises UsageError for a light or stage that does not exist."""
+def listed(session: Session, world: World, wanted: Wanted, now: datetime, seen: Sight = EVERYTHING) -> list[dict[str, Any]]:
+    """The ledger of issues within sight, newest deadline first. Raises UsageError for a light or stage that does not exist."""
     if wanted.light and wanted.light not in LIGHTS:
         raise UsageError(f"there is no light {wanted.light!r}", f"use one of {', '.join(LIGHTS)}")
     known = {stage.key for stage in world.rules().workflow.stages} if world.active else set()
@@ -108,7 +110,7 @@ def listed(session: Session, world: World, wanted: Wanted, now: datetime) -> lis
         city_projects=_projects(world, wanted),
         party_ids=_mine(world, wanted.mine),
     )
-    rows = session.connection().execute(statement).all()
+    rows = session.connection().execute(statement.where(visible(seen))).all()
     if wanted.at:
         rows = [then for row in rows if (then := as_of(session, row, wanted.at)) is not None]
     items = [_line(row, world, at) for row in rows]

@@ -11,6 +11,7 @@ from escalation.commands import Do, Raise
 from escalation.errors import UsageError
 from escalation.views import Wanted, local
 
+Seeing = Annotated[str, typer.Option("--as", metavar="PARTY", help="只看该单位可见的 only what this party sees")]
 LIGHTS = {"red": "bold red", "yellow": "yellow", "green": "green"}
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="问题编号 the issue's number")]
 
@@ -108,6 +109,7 @@ def list_(
     city: Annotated[str, typer.Option("--city", metavar="C", help="市(地)")] = "",
     department: Annotated[str, typer.Option("--department", metavar="D", help="省直厅局")] = "",
     mine: Annotated[str, typer.Option("--mine", metavar="PARTY", help="某单位的 those of a party")] = "",
+    acting: Seeing = "",
     at: At = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
@@ -116,7 +118,7 @@ def list_(
     with opened(config) as app:
         now = moment(at, app)
         wanted = Wanted(overdue, light, stage, city, department, mine, now if at else None)
-        items = app.issues(wanted, now)
+        items = app.issues(wanted, now, acting)
     if as_json:
         show_json({"items": items, "total": len(items)})
         return
@@ -140,10 +142,11 @@ def list_(
     show_table(f"问题清单 issues: {len(items)}", columns, rows, LIGHTS)
 
 
-def show(number: Number, at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> None:
+def show(number: Number, acting: Seeing = "", at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Shows an issue."""
     with opened(config) as app:
         now = moment(at, app)
+        app.refuse_unseen(number, acting, now)
         shown = app.show(number, now, now if at else None)
     if as_json:
         show_json(shown)
@@ -193,9 +196,10 @@ def _short(text: str | None) -> str:
     return clean(text[:16].replace("T", " ")) if text else ""
 
 
-def explain(number: Number, at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> None:
+def explain(number: Number, acting: Seeing = "", at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Explains an issue."""
     with opened(config) as app:
+        app.refuse_unseen(number, acting, moment(at, app))
         told = app.explain(number, moment(at, app))
         following = app.look(
             lambda session, world: [{"at": local(each.at, world), "what": each.what, "who": each.who} for each in told.next]

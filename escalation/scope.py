@@ -1,0 +1,102 @@
+"""What somebody sees: one condition on the issues, the same for page, API, command line, export and mail links.
+
+A city sees its projects, a department the projects it answers for and what it leads, an owner their own projects, the
+province everything. Whoever leads, answers for, raised, stands in for, or was asked about an issue sees it. What is
+outside is not there: `NotFound`, never a hint.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import ColumnElement, Connection, Select, false, or_, select, true
+
+from escalation.errors import NotFound
+from escalation.queries import ARCHIVED, ISSUE, REQUEST
+from escalation.world import World
+from workflows.parties import Party, Project
+
+#: Roles that see everything; an observer sees what their level does.
+ABOVE = ("province_office", "inspection_office", "sponsor_liaison", "sponsor_leader", "administrator")
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What somebody sees: everything, or these projects and whatever these parties have to do with."""
+
+    everything: bool = False
+    projects: frozenset[int] = frozenset()
+    #: Those acted for, and the other posts of their organs where an organ answers as one.
+    parties: frozenset[int] = frozenset()
+
+    def __or__(self, other: "Sight") -> "Sight":
+        """What two see together."""
+        return Sight(self.everything or other.everything, self.projects | other.projects, self.parties | other.parties)
+
+
+EVERYTHING = Sight(everything=True)
+NOTHING = Sight()
+
+
+def sight(parties: Iterable[Party], world: World, today: date) -> Sight:
+    """What somebody sees who acts for these parties, and for those whose deputy they are today."""
+    seen = NOTHING
+    for party in parties:
+        for each in world.directory.acting_for(party, today):
+            seen |= _of(each, world)
+    return seen
+
+
+def _of(party: Party, world: World) -> Sight:
+    if not party.active:
+        return NOTHING
+    if party.role in ABOVE or (party.role == "observer" and party.level == "province"):
+        return EVERYTHING
+    projects = frozenset(each.id for each in world.projects.values() if _is_theirs(each, party))
+    return Sight(False, projects, frozenset(_posts(party, world)))
+
+
+def _is_theirs(project: Project, party: Party) -> bool:
+    match party.level:
+        case "city":
+            return bool(party.city) and project.city == party.city
+        case "department":
+            return project.department == party.organ
+        case "owner":
+            return bool(party.organ) and project.owner_organ == party.organ
+        case _:
+            return False
+
+
+def _posts(party: Party, world: World) -> set[int]:
+    """An owner's people see their own project only; the posts of any other organ see what the organ answers for."""
+    same = (each.id for each in world.directory.parties if each.organ == party.organ) if party.level != "owner" else ()
+    return {party.id, *same}
+
+
+def visible(seen: Sight) -> ColumnElement[bool]:
+    """The condition on an issue's row. Every list and every page of issues carries it."""
+    if seen.everything:
+        return true()
+    if not seen.projects and not seen.parties:
+        return false()
+    columns = (ISSUE.c.lead_id, ISSUE.c.responsible_id, ISSUE.c.reporter_id, ISSUE.c.delegate_id)
+    asked = select(REQUEST.c.issue_id).where(REQUEST.c.target_id.in_(seen.parties))
+    return or_(ISSUE.c.project_id.in_(seen.projects), *[each.in_(seen.parties) for each in columns], ISSUE.c.id.in_(asked))
+
+
+def refuse_unseen(connection: Connection, seen: Sight, number: str) -> None:
+    """Raises NotFound for an issue that is outside, in the words of one that does not exist."""
+    if not seen.everything and connection.execute(_among(seen, number)).first() is None:
+        raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
+
+
+def _among(seen: Sight, number: str) -> Select[tuple[int]]:
+    live = select(ISSUE.c.id).where(ISSUE.c.number == number, visible(seen))
+    theirs = or_(ARCHIVED.c.project_id.in_(seen.projects), ARCHIVED.c.lead_id.in_(seen.parties))
+    return live.union_all(select(ARCHIVED.c.id).where(ARCHIVED.c.number == number, theirs))  # type: ignore[return-value]
+
+
+def sees_project(seen: Sight, project: Project) -> bool:
+    """Is a project of the ledger within sight? Whoever only has a single issue of it sees that issue, not the project."""
+    return seen.everything or project.id in seen.projects

@@ -1,0 +1,128 @@
+"""What somebody must do now, worst first: the database finds what may be theirs, the rules say what is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select
+from sqlmodel import Session
+
+from escalation import queries, views
+from escalation.browsing import FAR, is_overdue
+from escalation.choices import Choice, choices
+from escalation.clock import utc
+from escalation.queries import ISSUE, REQUEST
+from escalation.scope import Sight, visible
+from escalation.world import World
+from notifications.moments import Moment
+from workflows.facts import Facts, Request
+from workflows.parties import Party, Project
+
+#: How many issues are looked through for somebody's to-do.
+LOOKED_AT = 400
+
+
+@dataclass(slots=True)
+class Task:
+    """Something somebody must do now."""
+
+    kind: str
+    issue: dict[str, Any]
+    choices: list[Choice] = field(default_factory=list)
+    #: The request that waits for them, if it is one.
+    request: Request | None = None
+
+
+#: The kinds of tasks, worst first.
+KINDS = ("overdue", "acknowledge", "decide", "review", "intake", "due_soon", "report", "answer", "chase", "processing")
+
+
+def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], now: datetime) -> list[Task]:
+    """What somebody who acts for these parties must do now, worst first."""
+    now, today = utc(now), world.calendar.local_day(now)
+    mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
+    connection = session.connection()
+    statement = _perhaps_mine(mine, world, now).where(visible(seen))
+    rows = connection.execute(statement.order_by(func.coalesce(ISSUE.c.due_at, literal(FAR, Moment()))).limit(LOOKED_AT)).all()
+    loaded = queries.load(connection, world, [row.number for row in rows], now, lock=False) if rows else {}
+    tasks = []
+    for row in rows:
+        snapshot = loaded[row.number].snapshot
+        can = choices(snapshot, parties, world.rules(snapshot.facts.workflow), now)
+        shown = views.issue(row, world, now)
+        tasks += _tasks(shown, can, snapshot.facts, now)
+    return sorted(tasks, key=lambda task: (KINDS.index(task.kind), task.issue["due_at"] or "9999", task.issue["number"]))
+
+
+def _tasks(issue: dict[str, Any], can: list[Choice], facts: Facts, now: datetime) -> list[Task]:
+    may = {each.action: each for each in can if each.why_not is None}
+    found = []
+    for action, kind in (("approve", "decide"), ("answer", "answer"), ("agree", "answer")):
+        if action in may:
+            found.append(Task(kind, issue, can, may[action].requests[0] if may[action].requests else None))
+    kind = ""
+    if "dispatch" in may:
+        kind = "intake"
+    elif "close" in may or "confirm" in may or ("return_for_rework" in may and "close" not in {c.action for c in can}):
+        kind = "review"
+    elif "acknowledge" in may:
+        kind = "acknowledge"
+    elif "report_progress" in may and facts.status == "processing":
+        kind = _working(issue, facts, now)
+    elif "reassign" in may and issue["overdue"]:
+        kind = "chase"
+    if kind:
+        found.append(Task(kind, issue, can))
+    return found
+
+
+def _working(issue: dict[str, Any], facts: Facts, now: datetime) -> str:
+    if issue["overdue"]:
+        return "overdue"
+    if issue["light"] == "yellow":
+        return "due_soon"
+    late = facts.report_due_at is not None and facts.report_due_at <= now + timedelta(days=1)
+    return "report" if late else "processing"
+
+
+def _perhaps_mine(mine: Sequence[Party], world: World, now: datetime) -> Select[Any]:
+    """The open issues that may want something of these parties; the rules have the last word."""
+    ids = [each.id for each in mine]
+    organs = {each.organ for each in mine if each.role == "responsible_party"}
+    handlers = [*ids, *(each.id for each in world.directory.parties if each.organ in organs and each.organ)]
+    asked = select(REQUEST.c.issue_id).where(REQUEST.c.state == "pending")
+    wanted: list[ColumnElement[bool]] = [
+        and_(ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake")), ISSUE.c.lead_id.in_(handlers)),
+        and_(
+            ISSUE.c.status.in_(("pending_ack", "processing")), or_(ISSUE.c.delegate_id.in_(ids), ISSUE.c.responsible_id.in_(ids))
+        ),
+        ISSUE.c.id.in_(asked.where(REQUEST.c.target_id.in_(ids))),
+    ]
+    wanted += [_coordinated(each, world, asked, now) for each in mine]
+    return select(ISSUE).where(ISSUE.c.closed_at.is_(None), or_(*wanted))
+
+
+def _coordinated(party: Party, world: World, asked: Select[Any], now: datetime) -> ColumnElement[bool]:
+    """What a coordinator dispatches, reviews and decides, at their stage and, where they are asked as a superior, below it."""
+    stages = world.rules().workflow.stages if world.active else ()
+    found: list[ColumnElement[bool]] = []
+    for level, stage in enumerate(stages):
+        if party.role != stage.coordinator.role:
+            continue
+        keys = [each.key for each in stages[max(0, level - 1) : level + 1]]
+        waits = or_(
+            and_(ISSUE.c.stage == stage.key, ISSUE.c.status == "pending_intake"),
+            and_(ISSUE.c.stage.in_(keys), ISSUE.c.status == "pending_review"),
+            and_(ISSUE.c.stage == stage.key, is_overdue(now)),
+            ISSUE.c.id.in_(asked.where(REQUEST.c.decider != "target")),
+        )
+        covered = [each.id for each in world.projects.values() if _covers(stage.coordinator.of, party, each)]
+        found.append(and_(waits, ISSUE.c.project_id.in_(covered)) if stage.coordinator.of != "everywhere" else waits)
+    if party.role in ("sponsor_liaison", "sponsor_leader"):
+        found.append(and_(ISSUE.c.status == "pending_review", not_(ISSUE.c.confirmed)))
+    return or_(*found) if found else ISSUE.c.id == -1
+
+
+def _covers(of: str, party: Party, project: Project) -> bool:
+    return project.city == party.city if of == "city" else project.department == party.organ

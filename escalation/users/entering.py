@@ -1,0 +1,142 @@
+"""Logging in: a password is tried, counted and answered the same whatever was wrong; a session begins, goes on and ends."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import delete, select, update
+from sqlmodel import Session
+
+from escalation.errors import EscalationError
+from escalation.users import audit
+from escalation.users.accounts import SESSION, USER, User, user
+from escalation.users.passwords import fits, hashed, is_old
+from escalation.usertables import UserRow, WebSession
+
+#: A sign of life is written at most this often, so that looking at pages does not write.
+SIGN_EVERY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a login is."""
+
+    #: Wrong passwords in a row after which a login is locked, and for how long.
+    failures: int = 5
+    lock: timedelta = timedelta(minutes=15)
+    #: Wrong passwords from one address within `window` after which it has to wait.
+    from_one_address: int = 30
+    window: timedelta = timedelta(minutes=15)
+    #: How long a session lasts at most, and without a sign of life.
+    session: timedelta = timedelta(hours=12)
+    idle: timedelta = timedelta(hours=2)
+
+
+class NotEntered(EscalationError):
+    """Login and password do not fit, or the login is locked or shut out: which of these is not said."""
+
+    code = "not_entered"
+    exit_code = 3
+    status = 401
+
+
+class TooMany(EscalationError):
+    """This address has tried too often."""
+
+    code = "too_many"
+    exit_code = 3
+    status = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A session: who it is, what its forms carry."""
+
+    user: User
+    csrf: str
+
+
+def digest(token: str) -> bytes:
+    """What is kept of a token: it has 256 random bits, so no salt is needed."""
+    return sha256(token.encode()).digest()
+
+
+def refuse_hammering(session: Session, now: datetime, address: str, limits: Limits) -> None:
+    """Raises TooMany when too many passwords from this address were wrong."""
+    if audit.count(session, "login_failed", address, now - limits.window) >= limits.from_one_address:
+        raise TooMany("too many wrong passwords from here", f"wait {int(limits.window.total_seconds() // 60)} minutes")
+
+
+def check(session: Session, now: datetime, login: str, password: str, address: str, limits: Limits) -> User | None:
+    """The user, if login and password fit and nothing is locked; None otherwise, and that is counted. The caller commits."""
+    login = login.strip().lower()
+    found = session.connection().execute(select(USER.c.id).where(USER.c.login == login)).scalar()
+    row = session.get(UserRow, found, with_for_update=True) if found is not None else None
+    right = fits(password, row.password if row is not None else "")
+    locked = row is not None and row.locked_until is not None and now < row.locked_until
+    if row is None or not right or locked or not row.active:
+        if row is not None and not locked:
+            _count(row, now, limits)
+        audit.note(session, now, login, "login_failed", "locked" if locked else "", address)
+        return None
+    row.failures, row.locked_until, row.seen_at = 0, None, now
+    if is_old(row.password):
+        row.password = hashed(password)
+    audit.note(session, now, row.login, "login", "", address)
+    session.flush()
+    return user(session, row)
+
+
+def _count(row: UserRow, now: datetime, limits: Limits) -> None:
+    row.failures += 1
+    if row.failures >= limits.failures:
+        row.failures, row.locked_until = 0, now + limits.lock
+
+
+def begin(session: Session, now: datetime, who: User, limits: Limits) -> str:
+    """A session begins, and those that are over are forgotten; the token for the cookie."""
+    session.connection().execute(delete(SESSION).where(SESSION.c.expires_at <= now))
+    token = secrets.token_urlsafe(32)
+    row = WebSession(
+        token=digest(token),
+        user_id=who.id,
+        csrf=secrets.token_urlsafe(24),
+        created_at=now,
+        seen_at=now,
+        expires_at=now + limits.session,
+    )
+    session.add(row)
+    return token
+
+
+def resume(session: Session, now: datetime, token: str, limits: Limits) -> Entered | None:
+    """Whose session a cookie's token is, if it goes on."""
+    row = session.get(WebSession, digest(token)) if token else None
+    if row is None or row.expires_at <= now or row.seen_at <= now - limits.idle:
+        return None
+    found = session.get(UserRow, row.user_id)
+    return Entered(user(session, found), row.csrf) if found is not None and found.active else None
+
+
+def is_silent(session: Session, now: datetime, token: str) -> bool:
+    """Is it time to write a sign of life?"""
+    seen = session.connection().execute(select(SESSION.c.seen_at).where(SESSION.c.token == digest(token))).scalar()
+    return seen is not None and seen <= now - SIGN_EVERY
+
+
+def sign(session: Session, now: datetime, token: str) -> None:
+    """A session's sign of life."""
+    session.connection().execute(update(SESSION).where(SESSION.c.token == digest(token)).values(seen_at=now))
+
+
+def end(session: Session, now: datetime, token: str, who: str) -> None:
+    """Logs out."""
+    session.connection().execute(delete(SESSION).where(SESSION.c.token == digest(token)))
+    audit.note(session, now, who, "logout")
+
+
+def same(given: str, kept: str) -> bool:
+    """Are two secrets the same? In constant time."""
+    return hmac.compare_digest(given.encode(), kept.encode())

@@ -1,0 +1,32 @@
+"""Passwords are kept as argon2id, with what RFC 9106 recommends where memory is scarce. The only home of argon2."""
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from escalation.errors import UsageError
+
+#: ASVS 5, 6.2: twelve characters or more, any characters, and no rules of composition.
+SHORTEST, LONGEST = 12, 200
+_HASHER = PasswordHasher()
+#: What a login that nobody has is checked against, so that it takes as long as one that somebody has.
+_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$bVfqyxnsAmkMcUFQ+Hq2Cw$usKPj2qZeSFOEImb0ulcvhMwn1a7AtuQI8377ytuPAM"
+
+
+def hashed(password: str) -> str:
+    """The hash of a new password. Raises UsageError when it is too short or too long."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise UsageError(f"a password has {SHORTEST} to {LONGEST} characters", "a sentence is easy to remember and hard to guess")
+    return _HASHER.hash(password)
+
+
+def fits(password: str, kept: str) -> bool:
+    """Is this the password behind a hash? Takes as long for "" (nobody, or no password) and answers no."""
+    try:
+        return _HASHER.verify(kept or _NOBODY, password[: LONGEST + 1]) and bool(kept)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def is_old(kept: str) -> bool:
+    """Was it hashed at a lower cost than today's?"""
+    return _HASHER.check_needs_rehash(kept)

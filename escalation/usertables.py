@@ -1,0 +1,105 @@
+"""The tables of who may come in: users and whom they act for, sessions, tokens, the audit, answers kept for a repeated POST."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+from notifications.moments import Moment
+
+
+def _moment(*, nullable: bool = True, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Moment, nullable=nullable, index=index))
+
+
+class UserRow(SQLModel, table=True):
+    """A person who logs in. What they may see and do follows from the parties they act for."""
+
+    __tablename__ = "user"
+
+    id: int | None = Field(default=None, primary_key=True)
+    login: str = Field(unique=True)
+    name: str
+    #: argon2id with its own salt and cost; empty for a user who cannot log in with a password.
+    password: str = ""
+    language: str = "zh_CN"
+    active: bool = True
+    is_admin: bool = False
+    #: Wrong passwords in a row, and until when none is tried any more.
+    failures: int = 0
+    locked_until: datetime | None = _moment()
+    created_at: datetime = _moment(nullable=False)
+    seen_at: datetime | None = _moment()
+
+
+class UserParty(SQLModel, table=True):
+    """A user acts for a party."""
+
+    __tablename__ = "user_party"
+
+    user_id: int = Field(primary_key=True, foreign_key="user.id")
+    party_id: int = Field(primary_key=True, foreign_key="party.id", index=True)
+
+
+class WebSession(SQLModel, table=True):
+    """Somebody is logged in. Only a digest of the cookie's token is kept."""
+
+    __tablename__ = "web_session"
+
+    token: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    user_id: int = Field(foreign_key="user.id", index=True)
+    #: What every form of this session carries.
+    csrf: str
+    created_at: datetime = _moment(nullable=False)
+    seen_at: datetime = _moment(nullable=False)
+    expires_at: datetime = _moment(nullable=False, index=True)
+
+
+class ApiToken(SQLModel, table=True):
+    """A program acts for a user, within scopes (`read`, `act`, `admin`). Only a digest of the token is kept."""
+
+    __tablename__ = "api_token"
+
+    id: int | None = Field(default=None, primary_key=True)
+    token: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
+    user_id: int = Field(foreign_key="user.id", index=True)
+    name: str
+    scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    created_at: datetime = _moment(nullable=False)
+    expires_at: datetime | None = _moment()
+    used_at: datetime | None = _moment()
+    revoked_at: datetime | None = _moment()
+
+
+class AuditRow(SQLModel, table=True):
+    """Who came in, or failed to, and what was changed about users, tokens and mails. Append only."""
+
+    __tablename__ = "audit"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _moment(nullable=False)
+    #: A login, or what was typed as one.
+    who: str
+    what: str
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    #: Where the request came from.
+    address: str = ""
+
+
+Index("ix_audit_address_what_at", AuditRow.__table__.c.address, AuditRow.__table__.c.what, AuditRow.__table__.c.at)  # type: ignore[attr-defined]
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """The answer to a POST with an `Idempotency-Key`, to be given again when the same one is sent twice."""
+
+    __tablename__ = "idempotency"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    user_id: int = Field(primary_key=True, foreign_key="user.id")
+    key: str = Field(primary_key=True)
+    #: Of method, path and body: the same key for something else is a mistake.
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    at: datetime = _moment(nullable=False, index=True)
+    status: int = 0
+    answer: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))

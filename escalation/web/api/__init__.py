@@ -1,0 +1,9 @@
+"""The REST API, `/api/v1`: what other programs read and do with a bearer token."""
+
+from fastapi import APIRouter
+
+from escalation.web.api import issues, ledger
+
+router = APIRouter(prefix="/api/v1")
+router.include_router(issues.router)
+router.include_router(ledger.router)

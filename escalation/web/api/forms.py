@@ -1,0 +1,140 @@
+"""What the API takes and gives, as OpenAPI describes it."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Body(BaseModel):
+    """A request; a key it does not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewIssue(Body):
+    """A problem of a project."""
+
+    project: str = Field(description="the project's code", examples=["HLJ26-001"], max_length=100)
+    category: str = Field(description="a category by key or Chinese name", examples=["power"], max_length=100)
+    severity: Literal["general", "major", "urgent"]
+    title: str = Field(min_length=1, max_length=200)
+    text: str = Field(default="", max_length=20_000)
+    organ: str = Field(default="", max_length=200, description="names the competent organ itself, instead of the catalogue")
+    acting_as: str = Field(
+        default="", alias="as", max_length=100, description="which of your parties raises it; default: the first"
+    )
+
+
+class Doing(Body):
+    """One action."""
+
+    reason: str = Field(default="", max_length=20_000)
+    to: str = Field(default="", max_length=200, description="a party's code or name")
+    until: date | None = None
+    into: str = Field(default="", max_length=100)
+    request: int | None = Field(default=None, ge=1, le=1_000_000, description="which pending request")
+    note: str = Field(default="", max_length=20_000)
+    acting_as: str = Field(
+        default="", alias="as", max_length=100, description="as which of your parties; default: the first that may"
+    )
+
+
+class IssueOut(BaseModel):
+    """An issue; moments carry the offset of the office's zone."""
+
+    model_config = ConfigDict(extra="allow")
+
+    number: str
+    title: str
+    project: str
+    project_name: str
+    city: str
+    category: str
+    severity: str
+    stage: str
+    status: str
+    responsible: str
+    lead: str
+    lead_organ: str
+    due_at: datetime | None
+    light: str
+    late_by: int
+    overdue: bool
+    version: int
+
+
+class IssuePage(BaseModel):
+    """Some issues; `next` is the cursor of the following ones."""
+
+    items: list[IssueOut]
+    next: str | None
+
+
+class Possible(BaseModel):
+    """An action that this user may take now, and what it needs."""
+
+    action: str
+    acting_as: str = Field(alias="as")
+    needs: list[str]
+    takes: list[str]
+
+
+class WholeIssue(BaseModel):
+    """An issue whole, as `escalation show` has it, with the actions possible now."""
+
+    issue: IssueOut
+    assignments: list[dict[str, Any]]
+    journal: list[dict[str, Any]]
+    mails: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    actions: list[Possible] = []
+
+
+class Raised(IssueOut):
+    """A new issue, and why it stands where it does."""
+
+    why: list[str]
+
+
+class Entries(BaseModel):
+    """A journal, oldest entry first."""
+
+    items: list[dict[str, Any]]
+
+
+class ExplanationOut(BaseModel):
+    """Why an issue is where it is, and what comes next if nobody acts."""
+
+    because: list[str]
+    next: list[dict[str, Any]]
+
+
+class ProjectOut(BaseModel):
+    """A project of the ledger and its open issues by light."""
+
+    code: str
+    name: str
+    city: str
+    department: str
+    open: int
+    red: int
+    yellow: int
+    green: int
+
+
+class Projects(BaseModel):
+    """The projects within sight."""
+
+    items: list[ProjectOut]
+
+
+class SummaryOut(BaseModel):
+    """The figures of a period, of what this user sees."""
+
+    kind: str
+    scope: str
+    period: str
+    as_of: datetime
+    figures: dict[str, int]
+    issues: dict[str, list[str]]

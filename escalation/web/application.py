@@ -1,0 +1,49 @@
+"""Builds the web application: pages, API, health, static files, guards and errors. Others may include their routers in it."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from escalation.app import App
+from escalation.clock import Clock
+from escalation.errors import EscalationError
+from escalation.nodes import Node
+from escalation.web import api, pages, supervising
+from escalation.web.api import problems
+from escalation.web.desk import House
+from escalation.web.guarding import Guard
+from escalation.web.pages import trouble
+
+
+def create_app(app: App, clock: Clock, node: Node | None = None) -> FastAPI:
+    """The application over an installation. `node`: the worker beside it, for /health/ready."""
+    made = FastAPI(
+        title="Escalation 问题提级办理",
+        version="1",
+        description="Issues of investment projects: one issue, one responsible party, one deadline.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    made.state.house = House.of(app, clock)
+    made.include_router(supervising.router(app, clock, node))
+    made.include_router(api.router)
+    made.include_router(pages.router, include_in_schema=False)
+    made.mount("/static", StaticFiles(directory=Path(str(files("escalation") / "web" / "static"))), name="static")
+    web = app.settings.web
+    made.add_middleware(Guard, hosts=web.hosts, secure=web.secure_cookies)
+    for kind in (EscalationError, RequestValidationError, HTTPException):
+        made.add_exception_handler(kind, _answered)
+    return made
+
+
+def _answered(request: Request, error: Exception) -> Response:
+    """An error as a problem for programs, as a page for people."""
+    if request.url.path.startswith("/api/"):
+        return problems.answer(error)
+    return trouble.page(request, error)

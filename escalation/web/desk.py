@@ -1,0 +1,232 @@
+"""Who sits at the page or calls the API, and what they may see: everything that a request needs of the installation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from fastapi import Request
+from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
+
+from escalation import scope
+from escalation.app import App
+from escalation.clock import Clock
+from escalation.errors import EscalationError, NotFound, UsageError
+from escalation.users import User, entering, tokens
+from escalation.users.entering import Limits
+from escalation.world import World
+from workflows.parties import Party
+
+T = TypeVar("T")
+
+
+class NotSeated(EscalationError):
+    """Nobody is logged in; a page sends them to the login."""
+
+    code = "not_entered"
+    exit_code = 3
+    status = 401
+
+
+class Forged(EscalationError):
+    """A form that was not ours: it came from another site, or from a page of long ago."""
+
+    code = "forged"
+    exit_code = 3
+    status = 403
+
+
+class NotGranted(EscalationError):
+    """The token is good, but not for this."""
+
+    code = "scope"
+    exit_code = 3
+    status = 403
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The installation as the web has it."""
+
+    app: App
+    clock: Clock
+    limits: Limits
+
+    @classmethod
+    def of(cls, app: App, clock: Clock) -> "House":
+        """With the limits of its configuration."""
+        web = app.settings.web
+        limits = Limits(
+            failures=web.login_failures,
+            lock=timedelta(minutes=web.lock_minutes),
+            from_one_address=web.failures_per_address,
+            session=timedelta(hours=web.session_hours),
+            idle=timedelta(minutes=web.idle_minutes),
+        )
+        return cls(app, clock, limits)
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's name: with `__Host-` no other site of the domain can set it."""
+        return "__Host-session" if self.app.settings.web.secure_cookies else "session"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One request: who makes it, when, in which language, within which scopes."""
+
+    house: House
+    now: datetime
+    user: User
+    language: str
+    #: What a form of this session carries; empty for a program.
+    csrf: str = ""
+    token: str = field(default="", repr=False)
+    scopes: frozenset[str] = frozenset(("read", "act", "admin"))
+
+    @property
+    def app(self) -> App:
+        """The installation."""
+        return self.house.app
+
+    @property
+    def zone(self) -> str:
+        """The zone that people read moments in."""
+        return self.app.settings.calendar.zone
+
+    def parties(self, world: World) -> list[Party]:
+        """Those that the user acts for."""
+        found = (world.directory.by_id.get(each) for each in self.user.parties)
+        return [party for party in found if party is not None and party.active]
+
+    def sight(self, world: World) -> scope.Sight:
+        """What the user sees."""
+        if self.user.is_admin:
+            return scope.EVERYTHING
+        return scope.sight(self.parties(world), world, world.calendar.local_day(self.now))
+
+    def look(self, at: Callable[[Session, World, scope.Sight], T]) -> T:
+        """Reads with a session, the world, and what the user sees of it."""
+        return self.app.look(lambda session, world: at(session, world, self.sight(world)))
+
+    def acting_as(self, world: World, code: str) -> Party:
+        """The party of this code, if the user acts for it. Raises NotFound."""
+        for party in self.parties(world):
+            if party.code == code or not code:
+                return party
+        said = f"you do not act for {code!r}" if code else "you act for nobody"
+        raise NotFound(said, "an administrator says whom a user acts for")
+
+    def refuse_without(self, scope_: str) -> None:
+        """Raises NotGranted for a token without this scope."""
+        if scope_ not in self.scopes:
+            raise NotGranted(f"this token has no scope {scope_}", "make one that has: `escalation user token`")
+
+
+def house(request: Request) -> House:
+    """The installation that the request came to."""
+    found: House = request.app.state.house
+    return found
+
+
+def address(request: Request) -> str:
+    """Where a request comes from; behind a proxy that is believed, where that says."""
+    return request.client.host if request.client else "?"
+
+
+def language_of(request: Request, default: str) -> str:
+    """The language of somebody who has not said: the cookie of the login page, then what the browser asks for."""
+    chosen = request.cookies.get("language")
+    if chosen in ("zh_CN", "en"):
+        return chosen
+    wanted = request.headers.get("accept-language", "").lower()
+    if wanted.startswith("zh"):
+        return "zh_CN"
+    return "en" if wanted.startswith("en") and "zh" not in wanted else default
+
+
+def seated(request: Request) -> Desk:
+    """Somebody who is logged in. Raises NotSeated."""
+    here, token = house(request), request.cookies.get(house(request).cookie, "")
+    now = here.clock()
+    if not token:
+        raise NotSeated("nobody is logged in", "log in")
+    with here.app.store.reading() as session:
+        entered = entering.resume(session, now, token, here.limits)
+        silent = entered is not None and entering.is_silent(session, now, token)
+    if entered is None:
+        raise NotSeated("the session is over", "log in again")
+    if silent:
+        here.app.store.write(lambda session: entering.sign(session, now, token))
+    desk = Desk(here, now, entered.user, entered.user.language, entered.csrf, token)
+    request.state.desk = desk
+    return desk
+
+
+def administrator(request: Request) -> Desk:
+    """An administrator. Raises NotFound for everybody else: to them there is no such page."""
+    desk = seated(request)
+    if not desk.user.is_admin:
+        raise NotFound("there is no such page", "go back to your to-do")
+    return desk
+
+
+class Posted:
+    """What a form said. Its token has been checked."""
+
+    def __init__(self, desk: Desk, values: dict[str, str]) -> None:
+        self.desk, self.values = desk, values
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, "").strip()
+
+    def number(self, name: str) -> int | None:
+        """A field that is a number; None when it is empty. Raises UsageError."""
+        try:
+            return int(self[name]) if self[name] else None
+        except ValueError as error:
+            raise UsageError(f"{name} is no number", "go back and load the page again") from error
+
+
+async def posted(request: Request) -> Posted:
+    """A form of somebody who is logged in. Raises NotSeated, Forged."""
+    refuse_foreign(request)
+    # a store is asked: not on the loop that serves everybody
+    desk = await run_in_threadpool(seated, request)
+    values = await form(request)
+    given = values.get("csrf", "") or request.headers.get("x-csrf-token", "")
+    if not entering.same(given, desk.csrf):
+        raise Forged("this form is not of your session", "load the page again and repeat it")
+    return Posted(desk, values)
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The text fields of a form."""
+    async with request.form(max_files=0, max_fields=100) as found:
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def refuse_foreign(request: Request) -> None:
+    """Raises Forged for what another site sent: a browser says so itself, in headers that no script can set."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    origin = request.headers.get("origin", "")
+    if site not in ("same-origin", "none") or (origin and origin.partition("://")[2] != request.headers.get("host", "")):
+        raise Forged("this form comes from another site", "open the page itself and repeat it")
+
+
+def bearer(request: Request) -> Desk:
+    """A program with a token. Raises NotSeated."""
+    here = house(request)
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise NotSeated("a bearer token is needed", "send `Authorization: Bearer …`; `escalation user token` makes one")
+    now = here.clock()
+    with here.app.store.reading() as session:
+        found = tokens.bearer(session, now, token.strip())
+    if found is None:
+        raise NotSeated("this token is not good, or not any more", "`escalation user token` makes a new one")
+    return Desk(here, now, found.user, found.user.language, scopes=found.scopes)
+
+
+__all__ = ["Desk", "House", "Posted", "administrator", "bearer", "house", "posted", "seated"]

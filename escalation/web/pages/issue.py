@@ -1,0 +1,189 @@
+"""`/issues/{number}`: one issue whole, and exactly the actions that this person may take now."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from sqlmodel import Session
+
+from escalation import queries, scope, views
+from escalation.choices import PAUSES, Choice, choices, not_now
+from escalation.commands import Do
+from escalation.errors import Conflict, EscalationError, NotFound, Refused, UsageError
+from escalation.explaining import counted, explain
+from escalation.scope import Sight
+from escalation.users import audit
+from escalation.web import seeing
+from escalation.web.desk import Desk, Posted, posted
+from escalation.web.pages.showing import categories, show, stage_names
+from escalation.web.pages.todo import Seated
+from escalation.world import World
+from workflows.facts import STATUSES
+from workflows.parties import NobodyAnswers
+
+router = APIRouter()
+Form = Annotated[Posted, Depends(posted)]
+#: The order in which people look for what to do.
+FIRST = """
+    dispatch acknowledge close confirm return_for_rework approve deny agree answer report_progress resolve resume reopen
+    request_extension submit_plan co_handle consult urge escalate reassign remand escalate_skip transfer delegate object
+    request_suspension request_escalation suspend give_opinion merge reject withdraw
+""".split()
+#: Those whose form is open when they come first: the issue waits for nothing else.
+AT_ONCE = ("dispatch", "close", "confirm", "return_for_rework", "approve", "agree", "answer", "report_progress", "resume")
+#: The way of an issue within a stage.
+WAY = ("pending_intake", "pending_ack", "processing", "pending_review", "closed")
+
+
+@router.get("/issues/{number}")
+def shown(desk: Seated, number: str, do: str = "", done: str = "") -> Response:
+    """The issue."""
+    return show(desk, "issue.html", desk.look(lambda *read: _whole(desk, number, *read)) | {"open": do, "done": done})
+
+
+def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight) -> dict[str, Any]:
+    connection, now = session.connection(), desk.now
+    scope.refuse_unseen(connection, seen, number)
+    whole = queries.whole(connection, number)
+    loaded = seeing.loaded(session, world, number, now)
+    issue = views.issue(whole.issue, world, now)
+    told: dict[str, Any] = {
+        "issue": issue,
+        "parties": {each.id: each.name for each in world.directory.parties},
+        "readers": {each.code: each.name for each in world.directory.parties},
+        "assignments": views.stays(whole.stays, world),
+        "journal": list(reversed(views.entries(whole.journal, world))),
+        "mails": list(reversed(views.letters(whole.mails, world))),
+        "requests": whole.requests,
+        "cards": whole.cards,
+        "stages": stage_names(world, issue["workflow"]),
+        "category": categories(world, desk.language).get(issue["category"], issue["category"]),
+        "way": WAY if issue["status"] in WAY else (*WAY[:4], issue["status"]),
+        "values": {},
+        "failed": None,
+        "meanwhile": [],
+        "choices": [],
+        "not_now": [],
+        "next": (),
+        "counted": None,
+        "causes": (),
+        "at_once": AT_ONCE,
+        "here": "issues",
+    }
+    told["steps"] = _steps(told["assignments"], world, whole, issue)
+    if loaded is not None:
+        snapshot, parties = loaded.snapshot, desk.parties(world)
+        rules = world.rules(snapshot.facts.workflow)
+        told["choices"] = sorted(choices(snapshot, parties, rules, now), key=_place)
+        told["not_now"] = not_now(snapshot, parties, rules, now)
+        told["next"] = explain(snapshot, rules, now).next
+        told["counted"] = counted(snapshot.facts, world.calendar)
+        told["causes"] = rules.workflow.suspension.reasons
+        told["facts"] = snapshot.facts
+    return told
+
+
+def _place(choice: Choice) -> tuple[bool, int]:
+    return choice.why_not is not None, FIRST.index(choice.action) if choice.action in FIRST else len(FIRST)
+
+
+def _steps(stays: list[dict[str, Any]], world: World, whole: queries.Whole, issue: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ladder: each stage, whether the issue was, is or may come there, and who answers."""
+    workflow = world.rules(issue["workflow"]).workflow
+    here = workflow.level[issue["stage"]]
+    route = world.route(issue["workflow"], issue["category"], whole.issue.project_id, whole.issue.organ)
+    steps = []
+    for stage in workflow.stages:
+        mine = [each for each in stays if each["stage"] == stage.key]
+        level = workflow.level[stage.key]
+        state = "here" if level == here else "past" if mine else "ahead" if level > here else "skipped"
+        try:
+            who = mine[-1]["responsible"] if mine else world.directory.by_id[route.post(stage.key).responsible_id].name
+        except NobodyAnswers:
+            who = ""
+        steps.append({"key": stage.key, "state": state, "who": who, "stays": mine})
+    return steps
+
+
+@router.get("/issues/{number}/changed")
+def changed(desk: Seated, number: str, version: int) -> Response:
+    """Nothing while the issue is as the page shows it; else who did what meanwhile."""
+    since = desk.look(lambda *read: _since(number, version, *read))
+    return show(desk, "changed.html", {"meanwhile": since, "number": number}) if since else HTMLResponse("")
+
+
+def _since(number: str, version: int, session: Session, world: World, seen: Sight) -> list[dict[str, Any]]:
+    scope.refuse_unseen(session.connection(), seen, number)
+    row = queries.whole(session.connection(), number)
+    return [each for each in views.entries(row.journal, world) if each["seq"] > version]
+
+
+@router.post("/issues/{number}/actions/{action}")
+def acted(given: Form, number: str, action: str) -> Response:
+    """One action; refused or overtaken, the page comes again with what was typed."""
+    desk = given.desk
+    try:
+        wanted = _wanted(given, number, action)
+        desk.app.change(lambda session, world: _act(desk, session, world, wanted, given["as"]))
+    except NotFound as error:
+        # outside the scope the issue itself is not there; inside, something else is missing that was named
+        return _again(given, number, action, error)
+    except (Refused, Conflict, UsageError) as error:
+        return _again(given, number, action, error)
+    return RedirectResponse(f"/issues/{number}?done={action}", 303)
+
+
+def _act(desk: Desk, session: Session, world: World, wanted: Do, code: str) -> None:
+    seen = desk.sight(world)
+    scope.refuse_unseen(session.connection(), seen, wanted.number)
+    if wanted.into:
+        scope.refuse_unseen(session.connection(), seen, wanted.into)
+    party = seeing.who_acts(session, world, desk, wanted.number, wanted.action, code)
+    desk.app.acting(session, world, Do(**{**_values(wanted), "party": party.code}), desk.now)
+    audit.note(session, desk.now, desk.user.login, wanted.action, f"{wanted.number} as {party.code}")
+
+
+def _values(wanted: Do) -> dict[str, Any]:
+    return {name: getattr(wanted, name) for name in Do.__dataclass_fields__}
+
+
+def _wanted(given: Posted, number: str, action: str) -> Do:
+    reason = given["reason"]
+    if action in PAUSES:
+        reason = f"{given['cause']}: {reason}".removesuffix(": ")
+    return Do(
+        number,
+        action,
+        "",
+        reason=reason,
+        to=given["to"].partition(" · ")[0],
+        until=_day(given["until"]),
+        into=given["into"],
+        request_no=given.number("request"),
+        note=given["note"],
+        version=given.number("version"),
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no date", "write it as 2026-11-30") from error
+
+
+def _again(given: Posted, number: str, action: str, error: EscalationError) -> Response:
+    """The issue as it is now, why it was not done, what others did meanwhile, and what was typed."""
+    desk = given.desk
+    values = desk.look(lambda *read: _whole(desk, number, *read))
+    if isinstance(error, Conflict):
+        values["meanwhile"] = desk.look(lambda *read: _since(number, given.number("version") or 0, *read))
+    still = any(each.action == action and each.why_not is None for each in values["choices"])
+    typed = {name: value for name, value in given.values.items() if name not in ("csrf", "version")}
+    told = {"open": action, "done": "", "failed": error, "failed_action": action, "values": typed, "still": still}
+    return show(desk, "issue.html", values | told, status=error.status)
+
+
+assert set(WAY) <= set(STATUSES)

@@ -1,0 +1,70 @@
+"""`/`: what I must do now, worst first."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import HTMLResponse, Response
+from sqlmodel import Session
+
+from escalation.scope import Sight
+from escalation.todo import KINDS, Task, todo
+from escalation.web.desk import Desk, seated
+from escalation.web.pages.showing import show, stage_names
+from escalation.world import World
+
+router = APIRouter()
+Seated = Annotated[Desk, Depends(seated)]
+#: What one click does, where nothing has to be said.
+AT_ONCE = ("acknowledge",)
+#: Where a task leads: the form that is open on the issue's page.
+LEADS_TO = {
+    "overdue": "resolve",
+    "due_soon": "resolve",
+    "processing": "report_progress",
+    "report": "report_progress",
+    "acknowledge": "acknowledge",
+    "intake": "dispatch",
+    "decide": "approve",
+    "answer": "answer",
+    "chase": "urge",
+}
+
+
+def _tasks(desk: Desk) -> tuple[list[Task], Any]:
+    def told(session: Session, world: World, seen: Sight) -> tuple[list[Task], Any]:
+        return todo(session, world, seen, desk.parties(world), desk.now), stage_names(world)
+
+    return desk.look(told)
+
+
+@router.get("/")
+def mine(desk: Seated) -> Response:
+    """The to-do."""
+    tasks, stages = _tasks(desk)
+    grouped = [(kind, [task for task in tasks if task.kind == kind]) for kind in KINDS]
+    values = {
+        "groups": [(kind, some) for kind, some in grouped if some],
+        "total": len(tasks),
+        "stages": stages,
+        "leads_to": _leads_to,
+        "at_once": AT_ONCE,
+        "parties": desk.look(lambda session, world, seen: desk.parties(world)),
+        "here": "todo",
+    }
+    return show(desk, "todo.html", values)
+
+
+def _leads_to(task: Task) -> str:
+    """The action that a task is about."""
+    may = [each.action for each in task.choices if each.why_not is None]
+    if task.kind == "review":
+        return next((each for each in ("close", "confirm", "return_for_rework") if each in may), "")
+    wanted = LEADS_TO[task.kind]
+    return wanted if wanted in may else "agree" if wanted == "answer" and "agree" in may else ""
+
+
+@router.get("/todo/count")
+def counted(desk: Seated) -> Response:
+    """How much there is to do, for the mark in the heading: it goes on being true while a page stays open."""
+    count = sum(task.kind != "processing" for task in _tasks(desk)[0])
+    return HTMLResponse(str(count) if count else "")

@@ -1,0 +1,58 @@
+"""Errors as pages: what is wrong and what to do about it, never a traceback."""
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from escalation.errors import EscalationError
+from escalation.web import words
+from escalation.web.desk import Desk, NotSeated, house, language_of, seated
+from escalation.web.rendering import render
+
+
+def page(request: Request, error: Exception) -> Response:
+    """An error for a person; who is not logged in is sent to the login and then back."""
+    if isinstance(error, NotSeated):
+        return _to_login(request)
+    status, code, message, hint = _told(error)
+    desk = _desk(request)
+    language = desk.language if desk else language_of(request, house(request).app.settings.language)
+    said = words.word("refusal", code, language)
+    values: dict[str, Any] = {"status": status, "said": said if said != code else "", "message": message, "hint": hint}
+    values |= {"user": desk and desk.user, "csrf": desk.csrf if desk else "", "here": ""}
+    part = bool(request.headers.get("hx-request"))
+    return HTMLResponse(render("notice.html" if part else "trouble.html", language, values), status)
+
+
+def _desk(request: Request) -> Desk | None:
+    """Who is logged in, as far as that can be found out now."""
+    known: Desk | None = getattr(request.state, "desk", None)
+    if known is not None:
+        return known
+    try:
+        return seated(request)
+    except EscalationError:
+        return None
+
+
+def _to_login(request: Request) -> Response:
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = "/login" if request.method != "GET" or back == "/" else f"/login?next={quote(back)}"
+    if request.headers.get("hx-request"):
+        return Response(status_code=204, headers={"HX-Redirect": "/login"})
+    return RedirectResponse(target, 303)
+
+
+def _told(error: Exception) -> tuple[int, str, str, str]:
+    if isinstance(error, EscalationError):
+        return error.status, error.code, error.message, error.hint
+    if isinstance(error, RequestValidationError):
+        return 400, "usage", "the address or the form is not right", "go back and try again"
+    if isinstance(error, HTTPException):
+        code = "not_found" if error.status_code == 404 else "usage"
+        return error.status_code, code, str(error.detail), "go back to your to-do"
+    raise error

@@ -1,0 +1,149 @@
+"""Templates become pages. One of the two homes of Jinja2: mails have their own, where an office may bring its templates."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from escalation.web import words
+
+WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
+
+
+@lru_cache(maxsize=2)
+def environment(language: str) -> Environment:
+    """The templates for readers of a language."""
+    made = Environment(
+        loader=FunctionLoader(_shipped),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    english = language == "en"
+
+    def say(chinese: str, in_english: str, **values: object) -> Markup:
+        """The words for this reader; values are filled in as text."""
+        text = Markup(in_english if english else chinese)  # noqa: S704  # our own words
+        return text.format(**values) if values else text
+
+    def word(code: str, table: str) -> str:
+        return words.word(table, code, language)
+
+    made.globals |= {"_": say, "language": language, "english": english, "shape": shape, "tables": words.TABLES}
+    made.filters |= {
+        "word": word,
+        "pairs": lambda table: [(code, pair[english]) for code, pair in words.TABLES[table].items()],
+        "stage_pairs": lambda names: [(key, pair[english]) for key, pair in names.items()],
+        "same": lambda values: [(value, value) for value in values],
+        "moment": _moment(english),
+        "day": _day(english),
+        "span": _span(english),
+        "stage": _stage(english),
+        "actor": lambda name: say("系统", "the system") if name == "system" else name,
+        "lines": lines,
+    }
+    return made
+
+
+def _shipped(name: str) -> str | None:
+    found = files("escalation") / "web" / "templates" / name
+    return found.read_text(encoding="utf-8") if found.is_file() else None
+
+
+def render(name: str, language: str, values: Mapping[str, Any]) -> str:
+    """A page or a part of one."""
+    return environment(language).get_template(name).render(values)
+
+
+def _parsed(at: Any, zone: ZoneInfo) -> datetime | None:
+    if not at:
+        return None
+    return (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone(zone)
+
+
+def _moment(english: bool) -> Callable[..., Markup]:
+    def told(at: datetime | str | None, zone: str = "Asia/Shanghai", year: bool = False) -> Markup:
+        """A moment as people write it, with the whole of it for programs."""
+        local = _parsed(at, ZoneInfo(zone))
+        if local is None:
+            return Markup("—")
+        if english:
+            text = f"{local.day} {local:%b}" + (f" {local.year}" if year else "") + f" {local:%H:%M}"
+        else:
+            text = (f"{local.year}年" if year else "") + f"{local.month}月{local.day}日 {local:%H:%M}"
+        return Markup('<time datetime="{}" title="{:%Y-%m-%d %H:%M}">{}</time>').format(
+            local.isoformat("T", "minutes"), local, text
+        )
+
+    return told
+
+
+def _day(english: bool) -> Callable[..., str]:
+    def told(at: date | datetime | str | None, zone: str = "Asia/Shanghai") -> str:
+        """A day, with the day of the week."""
+        if isinstance(at, date) and not isinstance(at, datetime):
+            day = at
+        else:
+            local = _parsed(at, ZoneInfo(zone))
+            if local is None:
+                return "—"
+            day = local.date()
+        return f"{day:%a} {day.day} {day:%b}" if english else f"{day.month}月{day.day}日 {WEEKDAYS[day.weekday()]}"
+
+    return told
+
+
+#: The unit of a limit, as people say it.
+UNITS = {"wd": ("个工作日", "working days"), "wh": ("个工作小时", "working hours"), "h": ("小时", "hours")}
+
+
+def _span(english: bool) -> Callable[[str], str]:
+    def told(span: str) -> str:
+        """A limit in words: `10wd` is ten working days."""
+        unit = span.lstrip("0123456789")
+        return f"{span.removesuffix(unit)} {UNITS[unit][english]}" if unit in UNITS else span
+
+    return told
+
+
+def _stage(english: bool) -> Callable[..., str]:
+    def told(key: str, names: Mapping[str, tuple[str, str]]) -> str:
+        """A stage's name, from the names of the issue's own workflow."""
+        return names[key][english] if key in names else words.word("level", key, "en" if english else "zh_CN")
+
+    return told
+
+
+def lines(text: str) -> Markup:
+    """A text of several lines as it was typed."""
+    return Markup("<br>").join(escape(line) for line in text.splitlines())
+
+
+def _drawn(path: str) -> Markup:
+    return Markup('<svg class="shape" viewBox="0 0 16 16" width="12" height="12" aria-hidden="true"><path {}/></svg>').format(
+        Markup(path)  # noqa: S704  # our own drawing
+    )
+
+
+TICK = 'd="M2.2 8.6 6.3 12.6 13.8 3.8" class="stroke"'
+#: A light has a shape of its own, so that nobody needs to see its colour.
+SHAPES = {
+    "red": _drawn('d="M8 1 15.4 14.6H.6z"'),
+    "yellow": _drawn('d="M8 .6 15.4 8 8 15.4.6 8z"'),
+    "green": _drawn('d="M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1z"'),
+    "closed_on_time": _drawn(TICK),
+    "closed_late": _drawn(TICK),
+}
+STILL = _drawn('d="M4 2.5h2.8v11H4zM9.2 2.5H12v11H9.2z"')
+
+
+def shape(light: str) -> Markup:
+    """The shape of a light: a triangle for red, a diamond for yellow, a disc for green, two bars where the clock stands."""
+    return SHAPES.get(light, STILL)

@@ -1,0 +1,220 @@
+"""In a real browser: the story of an issue from raising to closing, each step seen in the other person's page; every page checked."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+from sqlmodel import select
+
+from escalation.models import OutboxRow
+from tests.town import CITY_COORDINATOR, DEPARTMENT_COORDINATOR, OFFICE, OWNER
+from tests.web.browser import DESK, PHONE, Visitor, chromium, served
+from tests.web.office import Office
+
+HANDLER = "PT0033"
+PEOPLE = {"owner": OWNER, "city": CITY_COORDINATOR, "handler": HANDLER, "dept": DEPARTMENT_COORDINATOR}
+#: The words that the story clicks, in each language.
+WORDS = {
+    "zh_CN": {"raise": "上报", "dispatch": "交办", "acknowledge": "签收", "report": "反馈进展", "resolve": "申请销号",
+              "back": "退回重办", "close": "销号", "progress": "进展情况", "result": "办理结果", "missing": "退回理由",
+              "in_work": "办理中", "review": "待销号审核", "closed": "已销号"},
+    "en": {"raise": "Raise", "dispatch": "Dispatch", "acknowledge": "Acknowledge", "report": "Report progress",
+           "resolve": "Report it solved", "back": "Send back", "close": "Close", "progress": "What has been done",
+           "result": "The result", "missing": "What is still missing", "in_work": "in progress", "review": "under review",
+           "closed": "closed"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as made:
+        yield made
+
+
+class Story:
+    """Four people at four browsers."""
+
+    def __init__(self, office: Office, browser: Browser, address: str, size: dict[str, int], scheme: str, language: str) -> None:
+        self.words = WORDS[language]
+        self.people = {}
+        for login, party in PEOPLE.items():
+            office.user(login, party, language=language)
+            self.people[login] = visitor = Visitor(browser, address, login, size, scheme)
+            visitor.enter()
+
+    def act(self, login: str, number: str, word: str, label: str = "", text: str = "") -> None:
+        """Opens the issue, unfolds the form of an action, fills it in and sends it."""
+        page = self.people[login].go(f"/issues/{number}")
+        form = page.locator("details.act", has=page.locator("summary", has_text=exactly(self.words[word])))
+        if form.count():
+            if form.get_attribute("open") is None:
+                form.locator("summary").click()
+            if label:
+                form.get_by_label(self.words[label]).fill(text)
+            form.get_by_role("button").click()
+        else:
+            page.locator("form.act-now").get_by_role("button", name=self.words[word]).click()
+        expect(page.locator(".notice.good")).to_be_visible()
+        self.people[login].checked()
+
+    def status(self, login: str, number: str, word: str) -> None:
+        """What another person sees of it."""
+        page = self.people[login].go(f"/issues/{number}")
+        expect(page.locator(".flow .here")).to_have_text(self.words[word])
+
+
+def exactly(word: str):  # type: ignore[no-untyped-def]
+    import re
+
+    return re.compile(rf"^\s*{re.escape(word)}\s*$")
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "language"),
+    [(DESK, "light", "zh_CN"), (PHONE, "dark", "zh_CN"), (DESK, "dark", "en")],
+    ids=["desk", "phone", "English"],
+)
+def test_an_issue_from_raising_to_closing(
+    small: Office, browser: Browser, size: dict[str, int], scheme: str, language: str
+) -> None:
+    with served(small.web) as address:
+        story = Story(small, browser, address, size, scheme, language)
+        words, people = story.words, story.people
+
+        page = people["owner"].go("/issues/new")
+        page.select_option("[name=project]", "HLJ26-001")
+        page.select_option("[name=category]", "power")
+        expect(page.locator("#suggest")).to_contain_text("哈尔滨市工信局")
+        page.fill("[name=title]", "二期车间缺电")
+        page.fill("[name=text]", "两台新炉不能通电\n<b>三周</b>没有答复")
+        page.check("[name=open]")
+        people["owner"].checked()
+        page.get_by_role("button", name=words["raise"], exact=True).click()
+        expect(page.locator("h1")).to_have_text("二期车间缺电")
+        number = page.locator(".crumb .num").inner_text()
+        expect(page.locator(".text")).to_contain_text("<b>三周</b>没有答复")
+
+        todo = people["city"].go("/")
+        expect(todo.locator(".badge")).to_have_text("1")
+        todo.locator(f"a.button[href^='/issues/{number}']").click()
+        todo.locator("details.act[open]").get_by_role("button").click()
+        expect(todo.locator(".notice.good")).to_be_visible()
+
+        todo = people["handler"].go("/")
+        todo.get_by_role("button", name=words["acknowledge"]).click()
+        expect(todo.locator(".notice.good")).to_be_visible()
+        story.status("owner", number, "in_work")
+        story.act("handler", number, "report", "progress", "变压器已到货")
+        expect(people["owner"].go(f"/issues/{number}").locator(".facts")).to_contain_text("变压器已到货")
+        story.act("handler", number, "resolve", "result", "已送电")
+        story.status("owner", number, "review")
+
+        expect(people["dept"].go("/").locator("#review")).to_contain_text("二期车间缺电")
+        story.act("dept", number, "back", "missing", "只送了一台")
+        expect(people["handler"].go(f"/issues/{number}").locator(".timeline")).to_contain_text("只送了一台")
+        story.act("handler", number, "resolve", "result", "两台均已送电")
+        story.act("dept", number, "close")
+        story.status("owner", number, "closed")
+        for each in people.values():
+            each.context.close()
+
+    with small.store.reading() as session:
+        told = {(row.kind, row.party) for row in session.exec(select(OutboxRow)) if row.about == number}
+    assert {("intake_notice", CITY_COORDINATOR), ("dispatch_notice", HANDLER), ("rework", HANDLER), ("closed", OWNER)} <= told
+    assert small.town.verify().ok
+
+
+def test_by_keyboard_alone(small: Office, browser: Browser) -> None:
+    number = small.town.raise_issue()
+    with served(small.web) as address:
+        small.user("city", CITY_COORDINATOR)
+        visitor = Visitor(browser, address, "city", DESK, "light")
+        page = visitor.go("/login")
+        page.keyboard.type("city")
+        page.keyboard.press("Tab")
+        page.keyboard.type("correct horse battery staple")
+        page.keyboard.press("Enter")
+        expect(page.locator("nav.main")).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("j")
+        expect(page.locator("a.title").first).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator(".crumb .num")).to_have_text(number)
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.matches('details.act[open] button')"):
+                break
+        page.keyboard.press("Enter")
+        expect(page.locator(".notice.good")).to_be_visible()
+        visitor.context.close()
+    assert small.town.facts(number).status == "pending_ack"
+
+
+def test_a_page_says_that_somebody_else_was_faster_and_keeps_what_was_typed(small: Office, browser: Browser) -> None:
+    number = small.town.raise_issue()
+    with served(small.web) as address:
+        small.user("city", CITY_COORDINATOR)
+        visitor = Visitor(browser, address, "city", DESK, "light")
+        visitor.enter()
+        page = visitor.go(f"/issues/{number}")
+        page.locator("#dispatch-reason").fill("请工信局办理")
+        small.town.act(number, "urge", OWNER, reason="急")
+        page.locator("details.act[open]").get_by_role("button").click()
+        expect(page.locator(".notice.bad")).to_contain_text("急")
+        expect(page.locator("#dispatch-reason")).to_have_value("请工信局办理")
+        visitor.checked()
+        page.locator("details.act[open]").get_by_role("button").click()
+        expect(page.locator(".notice.good")).to_be_visible()
+        visitor.context.close()
+    assert small.town.facts(number).status == "pending_ack"
+
+
+PAGES = {
+    "todo": "/", "issues": "/issues?state=all", "issue": "/issues/WT26-0024", "narrowed": "/issues?light=red&stage=province",
+    "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "projects": "/projects",
+    "project": "/projects/HLJ26-001", "summaries": "/summaries", "nodes": "/admin/nodes", "outbox": "/admin/outbox?state=queued",
+    "users": "/admin/users", "missing": "/nothing",
+}  # fmt: skip
+
+
+@pytest.fixture
+def lively(sqlite: str, new_store, tmp_path: Path) -> Iterator[Office]:  # type: ignore[no-untyped-def]
+    """The sample ledger on the day that it describes, after a sweep, with a worker beside it."""
+    from escalation.nodes import Node
+
+    made = Office(new_store(sqlite), tmp_path, empty=True)
+    made.town.now = datetime(2026, 11, 24, 2, 30, tzinfo=UTC)
+    made.app.init(made.town.now)
+    made.app.import_sample(made.town.now)
+    made.app.sweep(made.town.now)
+    made.app.sign(Node("worker", made.town.now), made.town.now)
+    made.user("chen", OFFICE, admin=True)
+    made.user("liu", OFFICE, admin=True, language="en")
+    yield made
+    made.app.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["desk", "phone"])
+def test_every_page_is_fit_for_everybody(lively: Office, browser: Browser, language: str, scheme: str, device: str) -> None:
+    with served(lively.web) as address:
+        login = "liu" if language == "en" else "chen"
+        visitor = Visitor(browser, address, login, DESK if device == "desk" else PHONE, scheme)
+        visitor.go("/login")
+        visitor.checked()
+        visitor.shot(f"login-{language}-{scheme}-{device}")
+        visitor.enter()
+        for name, path in PAGES.items():
+            page = visitor.go(path)
+            page.wait_for_load_state("networkidle")
+            page.evaluate("document.querySelectorAll('details.act, details.why').forEach((d) => { d.name = ''; d.open = true })")
+            visitor.checked()
+            visitor.shot(f"{name}-{language}-{scheme}-{device}")
+        visitor.page.locator("details.menu summary").click()
+        visitor.checked()
+        visitor.context.close()

@@ -1,0 +1,216 @@
+"""Pages: the to-do of each, the form that was overtaken keeps what was typed, naughty strings stay text, both languages."""
+
+import re
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+
+from tests.town import CITY_COORDINATOR, DEPARTMENT_COORDINATOR, OFFICE, OWNER
+from tests.web.office import Office, Person
+
+HANDLER = "PT0033"
+NAUGHTY = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7 * 7 }}{% raw %}",
+    '=HYPERLINK("http://evil")',
+    "\u202e\u200b零宽",
+    "a" * 200,
+    "𠮷野家👩‍👩‍👧",
+    "' OR 1=1 --",
+    "&amp;&lt;",
+)
+
+
+def version(page: str) -> str:
+    return re.search(r'name="version" value="(\d+)"', page)[1]
+
+
+def test_the_to_do_of_each_is_what_waits_for_them(office: Office) -> None:
+    people = {
+        login: office.person(login, party)
+        for login, party in (("owner", OWNER), ("city", CITY_COORDINATOR), ("handler", HANDLER), ("dept", DEPARTMENT_COORDINATOR))
+    }
+
+    def waiting() -> dict[str, list[str]]:
+        return {login: re.findall(r'<section class="tasks" id="(\w+)"', who.get("/").text) for login, who in people.items()}
+
+    number = office.town.raise_issue(severity="major")
+    assert waiting() == {"owner": [], "city": ["intake"], "handler": [], "dept": []}
+    assert people["city"].get("/todo/count").text == "1"
+    assert people["city"].act(number, "dispatch").status_code == 303
+    assert waiting() == {"owner": [], "city": [], "handler": ["acknowledge"], "dept": []}
+    assert people["handler"].act(number, "acknowledge").status_code == 303
+    assert waiting()["handler"] == ["processing"]
+    office.town.now += timedelta(days=11)
+    people = {login: Person(office.client(), login) for login in people}
+    assert waiting()["handler"] == ["due_soon"]
+    office.town.act(number, "request_extension", HANDLER, reason="设备在途", until=office.town.now.date() + timedelta(days=7))
+    assert waiting()["city"] == ["decide"]
+    office.town.act(number, "approve", CITY_COORDINATOR)
+    office.town.act(number, "resolve", HANDLER, reason="已解决")
+    assert waiting()["dept"] == ["review"], "nobody reviews what their own organ handled; the stage above does"
+    assert waiting()["city"] == []
+
+
+def test_a_form_that_was_overtaken_says_who_did_what_and_keeps_what_was_typed(office: Office) -> None:
+    handler, city = office.person("handler", HANDLER), office.person("city", CITY_COORDINATOR)
+    number = office.town.dispatched(severity="major")
+    office.town.act(number, "acknowledge", HANDLER)
+    page = handler.get(f"/issues/{number}").text
+    seen = version(page)
+    assert handler.get(f"/issues/{number}/changed?version={seen}").text == ""
+
+    assert city.act(number, "urge", reason="请抓紧").status_code == 303
+    told = handler.get(f"/issues/{number}/changed?version={seen}").text
+    assert "催办" in told
+    assert "哈尔滨市工信局协调员" in told
+    late = handler.act(number, "report_progress", version=seen, reason="变压器<已到>货")
+
+    assert late.status_code == 412
+    assert "问题刚刚被他人更新" in late.text
+    assert "请抓紧" in late.text
+    assert "变压器&lt;已到&gt;货" in late.text
+    assert office.town.facts(number).version == int(seen) + 1
+    again = handler.act(number, "report_progress", version=version(late.text), reason="变压器<已到>货")
+    assert again.status_code == 303
+
+
+def test_what_became_impossible_meanwhile_still_shows_what_was_typed(office: Office) -> None:
+    handler, city = office.person("handler", HANDLER), office.person("city", CITY_COORDINATOR)
+    number = office.town.dispatched(severity="major")
+    office.town.act(number, "acknowledge", HANDLER)
+    seen = version(handler.get(f"/issues/{number}").text)
+    city.act(number, "reassign", to="PT0030", reason="应由住建局办理")
+
+    late = handler.act(number, "resolve", version=seen, reason="我们已经解决了")
+
+    assert late.status_code == 412
+    assert "现在已不能再这样办理" in late.text
+    assert "我们已经解决了" in late.text
+    assert "应由住建局办理" in late.text
+
+
+def test_a_refusal_is_said_beside_the_form(small: Office) -> None:
+    handler = small.person("handler", HANDLER)
+    number = small.town.dispatched(severity="major")
+    small.town.act(number, "acknowledge", HANDLER)
+
+    refused = handler.act(number, "request_extension", reason="要等设备", until="2027-09-01")
+
+    assert refused.status_code == 409
+    assert "日期不符合规定" in refused.text
+    assert "要等设备" in refused.text
+    assert 'value="2027-09-01"' in refused.text
+
+
+def test_what_is_not_possible_says_why(small: Office) -> None:
+    handler = small.person("handler", HANDLER)
+    number = small.town.dispatched(severity="urgent")
+    small.town.act(number, "acknowledge", HANDLER)
+    small.town.now += timedelta(days=7)
+
+    page = Person(small.client(), "handler").get(f"/issues/{number}").text
+
+    why = page[page.index('class="why"') :]
+    assert "申请延期" in why
+    assert "已过规定的时间" in why
+    assert f'action="/issues/{number}/actions/request_extension"' not in page
+    assert handler.login
+
+
+def test_raising_shows_who_is_competent_and_what_may_be_the_same(office: Office) -> None:
+    owner = office.person("owner", OWNER)
+    other = office.town.raise_issue()
+
+    told = owner.get("/issues/new/suggest?project=HLJ26-001&category=power&title=power is stuck again").text
+    assert "哈尔滨市工信局" in told
+    assert "省电力公司" in told
+    assert f"/issues/{other}" in told
+    given = {"project": "HLJ26-001", "category": "power", "severity": "major", "title": "缺电", "text": "三相不稳"}
+    unsaid = owner.post("/issues/new", **given)
+    assert unsaid.status_code == 400
+    assert "三相不稳" in unsaid.text
+    raised = owner.post("/issues/new", **given, open="1")
+    assert raised.status_code == 303
+    assert "三相不稳" in owner.get(raised.headers["location"]).text
+
+
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_naughty_strings_stay_text_wherever_they_appear(small: Office, text: str) -> None:
+    owner, office = small.person("owner", OWNER), small.person("office", OFFICE)
+    given = {"project": "HLJ26-001", "category": "power", "severity": "major", "text": text, "requested": text, "open": "1"}
+    raised = owner.post("/issues/new", **given, title=text)
+    assert raised.status_code == 303
+    number = raised.headers["location"].split("/")[2].partition("?")[0]
+    small.town.act(number, "dispatch", CITY_COORDINATOR, reason=text)
+
+    pages = (f"/issues/{number}", "/issues", "/", "/projects/HLJ26-001", "/summaries", "/issues/new?project=" + "x")
+    for page in pages:
+        answer = office.get(page)
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.text
+        assert "<img src=x" not in answer.text
+        assert "49{%" not in answer.text
+    for path in ("/issues", "/issues/new/suggest", "/login"):
+        assert (
+            office.get(path, params={"q": text, "title": text, "project": text, "next": text, "sort": "due"}).status_code == 200
+        )
+    for name in ("sort", "light", "cursor"):
+        assert office.get("/issues", params={name: text[:20]}).status_code == 400
+    assert office.get(f"/issues/{quote(text[:20], safe='')}").status_code == 404
+
+
+def test_every_page_in_english_and_in_chinese(small: Office) -> None:
+    who = small.person("boss", OFFICE, admin=True)
+    number = small.town.dispatched()
+    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/board", "/projects", "/projects/HLJ26-001", "/summaries",
+             "/admin/nodes", "/admin/outbox", "/admin/users")  # fmt: skip
+
+    for page in pages:
+        assert 'lang="zh-CN"' in who.get(page).text
+    assert who.post("/language", language="en", next="//evil.test").headers["location"] == "/"
+    for page in pages:
+        text = who.get(page).text
+        assert 'lang="en"' in text
+        assert "我的待办" not in text
+        assert "办结时限" not in text
+    assert who.get("/nothing").status_code == 404
+
+
+def test_an_archived_issue_is_shown_and_offers_nothing(office: Office) -> None:
+    from escalation.archive import Ages, put_away
+
+    who = office.person("office", OFFICE)
+    number = office.town.raise_issue()
+    office.town.act(number, "reject", CITY_COORDINATOR, reason="不属于项目问题")
+    office.town.now += timedelta(days=200)
+    with office.store.transaction() as session:
+        stored = put_away(session, office.town.worlds.read(session), Ages(timedelta(days=100), None), office.town.now)
+    assert stored.issues == 1
+
+    page = Person(office.client(), who.login).get(f"/issues/{number}")
+
+    assert page.status_code == 200
+    assert "不属于项目问题" in page.text
+    assert f'action="/issues/{number}' not in page.text
+
+
+def test_an_administrator_looks_after_users_and_mails(office: Office) -> None:
+    boss = office.person("boss", admin=True)
+
+    made = boss.post("/admin/users", login="wang", name="王五", parties="PT0013，省专班办公室", password="a long enough one")
+    assert made.status_code == 303
+    assert "王五" in boss.get("/admin/users").text
+    taken = boss.post("/admin/users", login="wang", parties="", password="a long enough one")
+    assert taken.status_code == 400
+    unknown = boss.post("/admin/users", login="zhao", parties="没有这个单位", password="a long enough one")
+    assert unknown.status_code == 404
+    assert "zhao" in unknown.text
+    assert "a long enough one" not in unknown.text
+    assert boss.post("/admin/users/wang/active", active="0").status_code == 303
+    assert "停用用户" in boss.get("/admin/users").text
+    office.town.raise_issue()
+    assert boss.post("/admin/outbox/retry").headers["location"] == "/admin/outbox?done=0"
+    assert boss.get("/admin/outbox?state=queued").text.count("<tr>") >= 2

@@ -1,0 +1,96 @@
+"""`escalation serve` and `escalation user`: one process that answers and works, and ends when it is told to."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+CLI = [sys.executable, "-m", "escalation"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database: str) -> Path:
+    (tmp_path / "config.toml").write_text(f'[database]\nurl = "{database}"\n[web]\nsecure_cookies = false\n', encoding="utf-8")
+    run(tmp_path, "init", "--sample")
+    return tmp_path
+
+
+def run(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*CLI, *words], cwd=folder, input=typed, capture_output=True, text=True, check=False, env=os.environ | {"NO_PROXY": "*"}
+    )
+
+
+def ask(port: int, path: str) -> tuple[int, bytes]:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+        f"http://127.0.0.1:{port}{path}", timeout=10
+    ) as answer:
+        return answer.status, answer.read()
+
+
+def test_it_answers_works_and_ends_within_ten_seconds(folder: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen([*CLI, "serve", "--port", str(port)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        for _ in range(300):
+            try:
+                if ask(port, "/health/ready")[0] == 200 and b"node" in ask(port, "/metrics")[1]:
+                    break
+            except OSError:
+                assert process.poll() is None, process.stderr.read().decode()
+                time.sleep(0.1)
+        assert ask(port, "/login")[0] == 200
+        assert json.loads(ask(port, "/api/openapi.json")[1])["openapi"].startswith("3.")
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, process.stderr.read().decode()
+        assert time.monotonic() - began < 10
+    finally:
+        process.kill()
+        process.communicate()
+    assert (folder / "web.secret").stat().st_mode & 0o077 == 0
+
+
+def test_a_port_that_is_taken_is_said_in_a_line(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run(folder, "serve", "--port", str(taken.getsockname()[1]))
+
+    assert done.returncode == 5
+    assert "cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_users_from_the_command_line(folder: Path) -> None:
+    made = run(folder, "user", "add", "zhang", "--name", "张三", "--party", "PT0013", "--json")
+    assert json.loads(made.stdout)["parties"] == [13]
+    assert len(json.loads(made.stdout)["password"]) >= 12
+    assert run(folder, "user", "add", "zhang").returncode == 2
+    assert run(folder, "user", "add", "li", "--party", "PT9999").returncode == 2
+    assert run(folder, "user", "add", "li", "--admin", "--password-stdin", typed="too short\n").returncode == 2
+    assert run(folder, "user", "add", "li", "--admin", "--password-stdin", typed="long enough for us\n").returncode == 0
+    told = json.loads(run(folder, "user", "list", "--json").stdout)["items"]
+    assert [(each["login"], each["parties"], each["is_admin"]) for each in told] == [
+        ("li", [], True),
+        ("zhang", ["PT0013"], False),
+    ]
+    assert all("password" not in each for each in told)
+    token = json.loads(run(folder, "user", "token", "zhang", "--name", "大屏", "--scope", "read", "--json").stdout)["token"]
+    assert token.startswith("esc_")
+    assert run(folder, "user", "token", "zhang", "--scope", "all").returncode == 2
+    assert run(folder, "user", "password", "zhang", "--password-stdin", typed="another long one\n").returncode == 0
+    assert run(folder, "user", "disable", "zhang").returncode == 0
+    assert run(folder, "user", "disable", "nobody").returncode == 2
+    assert [each["active"] for each in json.loads(run(folder, "user", "list", "--json").stdout)["items"]] == [True, False]
