@@ -281,7 +281,9 @@ def main() -> None:
         print(json.dumps({"rows": found}))
         return
     for row in found:
-        print(f"{row['case']:22} n={row['n']} {row['per_second']:8.0f}/s  {row['ratio']:.2f} of the slower of building and sending")
+        print(
+            f"{row['case']:22} n={row['n']} {row['per_second']:8.0f}/s  {row['ratio']:.2f} of the slower of building and sending"
+        )
     speed = {str(row["case"]): float(str(row["per_second"])) for row in found}
     print(f"building is {speed['built'] / speed['built by EmailMessage']:.1f} times EmailMessage (wanted: {BUILT})")
     print(f"wanted of the whole: {WHOLE}")

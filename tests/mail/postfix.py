@@ -83,7 +83,9 @@ class Postfix:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _command(self, word: str) -> None:
-        done = subprocess.run([self.program, "-c", self.root / "conf", word], check=False, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [self.program, "-c", self.root / "conf", word], check=False, capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0, f"postfix {word}: {done.stdout}{done.stderr}{self.log()}"
 
     def log(self) -> str:

@@ -33,7 +33,9 @@ def scores(mails: list[bytes], home: Path) -> dict[str, tuple[float, str]]:
     program = installed("spamassassin", program="spamassassin")
     box = b"".join(b"From tiji Mon Nov 23 09:00:00 2026\n" + mail.replace(b"\r\n", b"\n") + b"\n" for mail in mails)
     command = [program, "--local", "--mbox", "--cf=use_bayes 0", "--cf=use_auto_whitelist 0", "--cf=fold_headers 0"]
-    told = subprocess.run(command, check=False, input=box, capture_output=True, timeout=300, env={**os.environ, "HOME": str(home)})
+    told = subprocess.run(
+        command, check=False, input=box, capture_output=True, timeout=300, env={**os.environ, "HOME": str(home)}
+    )
     assert told.returncode == 0, told.stderr.decode()
     found = {}
     for mail in re.split(rb"(?m)^From tiji ", told.stdout)[1:]:
