@@ -202,9 +202,9 @@ async def posted(request: Request) -> Posted:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """The text fields of a form."""
+    """The text fields of a form; a NUL is in no text, and PostgreSQL takes none."""
     async with request.form(max_files=0, max_fields=100) as found:
-        return {name: value for name, value in found.items() if isinstance(value, str)}
+        return {name: value.replace("\x00", "") for name, value in found.items() if isinstance(value, str)}
 
 
 def refuse_foreign(request: Request) -> None:
