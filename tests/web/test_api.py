@@ -330,3 +330,34 @@ def test_a_mistake_of_the_program_is_one_sentence(small: Office) -> None:
     assert "secret detail" not in page.text + problem.text
     assert "程序出错了" in page.text
     assert problem.json()["code"] == "internal"
+
+
+@pytest.mark.parametrize("until", ["9999-12-31", "0001-01-01", "2027-09-01"])
+def test_no_date_however_far_breaks_an_action(small: Office, until: str) -> None:
+    from workflows.actions import ACTIONS
+
+    small.user("two", CITY_COORDINATOR, HANDLER)
+    client = small.program("two")
+    for action in ACTIONS:
+        number = small.town.dispatched()
+        small.town.act(number, "acknowledge", HANDLER)
+        given = {"until": until, "reason": "law_case: x", "to": "PT0030", "note": "x"}
+        answer = client.post(f"{API}/issues/{number}/actions/{action}", json=given)
+        assert answer.status_code in (200, 400, 404, 409), (action, answer.text)
+        assert client.get(f"{API}/issues/{number}").status_code == 200
+
+
+def test_cursors_of_somebody_s_own_making_are_refused(office: Office) -> None:
+    import base64
+    import json
+
+    office.user("office", OFFICE)
+    client = office.program("office")
+    made = [
+        ["due", "2026-01-01T00:00:00+00:00", 10**30], ["due", "0001-01-01T00:00:00+14:00", 1], ["due", "2026-01-01T00:00:00", 1],
+        ["number", "a\x00", 1], ["due", None, 1], ["due"], {}, [["due"], "x", 1], ["due", "2026-01-01T00:00:00+00:00", True],
+    ]  # fmt: skip
+    for told in made[:-1]:
+        cursor = base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+        sort = told[0] if isinstance(told, list) and isinstance(told[0], str) else "due"
+        assert client.get(f"{API}/issues", params={"sort": sort, "cursor": cursor}).status_code == 400, told
