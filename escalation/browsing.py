@@ -25,6 +25,8 @@ from workflows.facts import STATUSES
 STILL = ("pending_review", "suspended")
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 MOST = 200
+#: No key of a table is greater.
+LARGEST = 2**53
 #: From which likeness on two titles may mean the same.
 ALIKE = 0.45
 _RUNNING = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL), ISSUE.c.due_at.is_not(None))
@@ -108,10 +110,10 @@ def _after(cursor: str, sort: str) -> ColumnElement[bool]:
     try:
         of, value, last = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         column, largest_first = SORTS[of]
-        if of != sort or not isinstance(last, int) or not isinstance(value, str):
+        if of != sort or not isinstance(last, int) or abs(last) > LARGEST or not isinstance(value, str) or "\x00" in value:
             raise ValueError(of)
         value = value if of.endswith("number") else utc(datetime.fromisoformat(value))
-    except (ValueError, KeyError, TypeError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, binascii.Error) as error:
         raise UsageError("this cursor is not of this list", "begin again without a cursor") from error
     bound = literal(value, column.type) if isinstance(value, str) else literal(value, Moment())
     if largest_first:

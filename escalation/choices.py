@@ -1,6 +1,6 @@
 """What somebody may do with an issue now, what each action asks for, and why the others are not possible: pure over the rules."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -65,13 +65,18 @@ class NotNow:
     who: tuple[str, ...] = ()
 
 
-def choices(snapshot: Snapshot, parties: Iterable[Party], rules: Rules, now: datetime) -> list[Choice]:
-    """What somebody who acts for these parties may do, in the table's order; each action as the first party that may."""
+def choices(
+    snapshot: Snapshot, parties: Iterable[Party], rules: Rules, now: datetime, only: Container[str] = TABLE
+) -> list[Choice]:
+    """What somebody who acts for these parties may do, in the table's order; each action as the first party that may.
+
+    `only`: the actions that are asked about, where not all are.
+    """
     today, found = rules.calendar.local_day(now), dict[str, Choice]()
     for party in parties:
         who = actor(snapshot.route.directory, party, today)
         for action in allowed(snapshot, hats(who, snapshot, today)):
-            if action not in found or found[action].why_not is not None:
+            if action in only and (action not in found or found[action].why_not is not None):
                 choice = _choice(action, snapshot, who, rules, now)
                 if action not in found or choice.why_not is None:
                     found[action] = choice

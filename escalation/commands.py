@@ -25,6 +25,8 @@ from workflows.hats import actor, hats
 from workflows.parties import Competence, Party, Project, Route
 from workflows.rules import Rules
 
+#: No date that people give is further away.
+YEARS = 10
 #: What an issue is described by, beside the facts; every one has a default.
 DESCRIBED = {
     "title": "",
@@ -211,6 +213,7 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
     for each in wanted:
         issue = loaded[each.number]
         _refuse_changed(issue.snapshot.facts, each.version)
+        _refuse_far(each.until, today)
         party = find_party(world, each.party)
         asked = Act(
             action=each.action,
@@ -236,6 +239,12 @@ def _refuse_changed(facts: Facts, seen: int | None) -> None:
     """The optimistic lock of people: nobody acts on what they have not seen."""
     if seen is not None and seen != facts.version:
         raise Conflict(f"{facts.number} was changed meanwhile (version {facts.version}, not {seen})", "look at it again")
+
+
+def _refuse_far(until: date | None, today: date) -> None:
+    """A slip of the year: working days are not counted into another century."""
+    if until is not None and abs(until.year - today.year) > YEARS:
+        raise UsageError(f"{until} is more than {YEARS} years away", "check the year")
 
 
 def _with_main(asked: Act, facts: Facts, main: Facts) -> Act:

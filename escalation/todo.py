@@ -19,8 +19,14 @@ from notifications.moments import Moment
 from workflows.facts import Facts, Request
 from workflows.parties import Party, Project
 
-#: How many issues are looked through for somebody's to-do.
-LOOKED_AT = 400
+#: How many issues are looked through for somebody's to-do, those due first: nobody does more in a day.
+LOOKED_AT = 300
+#: The actions that make a task, or that one leads to.
+ASKED = frozenset(
+    """
+    dispatch acknowledge close confirm return_for_rework approve agree answer report_progress resolve reassign urge
+    """.split()
+)
 
 
 @dataclass(slots=True)
@@ -49,7 +55,7 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     tasks = []
     for row in rows:
         snapshot = loaded[row.number].snapshot
-        can = choices(snapshot, parties, world.rules(snapshot.facts.workflow), now)
+        can = choices(snapshot, parties, world.rules(snapshot.facts.workflow), now, ASKED)
         shown = views.issue(row, world, now)
         tasks += _tasks(shown, can, snapshot.facts, now)
     return sorted(tasks, key=lambda task: (KINDS.index(task.kind), task.issue["due_at"] or "9999", task.issue["number"]))

@@ -1,5 +1,6 @@
 """Builds the web application: pages, API, health, static files, guards and errors. Others may include their routers in it."""
 
+import logging
 from importlib.resources import files
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from escalation.web.api import problems
 from escalation.web.desk import House
 from escalation.web.guarding import Guard
 from escalation.web.pages import trouble
+
+log = logging.getLogger(__name__)
+
+
+class Mistake(EscalationError):
+    """The program is wrong."""
+
+    code = "internal"
 
 
 def create_app(app: App, clock: Clock, node: Node | None = None) -> FastAPI:
@@ -39,6 +48,7 @@ def create_app(app: App, clock: Clock, node: Node | None = None) -> FastAPI:
     made.add_middleware(Guard, hosts=web.hosts, secure=web.secure_cookies)
     for kind in (EscalationError, RequestValidationError, HTTPException):
         made.add_exception_handler(kind, _answered)
+    made.add_exception_handler(Exception, _failed)
     return made
 
 
@@ -47,3 +57,9 @@ def _answered(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/"):
         return problems.answer(error)
     return trouble.page(request, error)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """A mistake of the program: said in a sentence; the server's log has the rest."""
+    log.exception("this is a mistake of the program", exc_info=error)
+    return _answered(request, Mistake("this is a mistake of the program", "tell the administrator; the log says where"))

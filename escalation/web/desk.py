@@ -19,6 +19,8 @@ from escalation.world import World
 from workflows.parties import Party
 
 T = TypeVar("T")
+#: No number in a form is greater.
+LARGEST = 2**31 - 1
 
 
 class NotSeated(EscalationError):
@@ -184,7 +186,10 @@ class Posted:
     def number(self, name: str) -> int | None:
         """A field that is a number; None when it is empty. Raises UsageError."""
         try:
-            return int(self[name]) if self[name] else None
+            found = int(self[name]) if self[name] else None
+            if found is None or 0 <= found <= LARGEST:
+                return found
+            raise ValueError(name)
         except ValueError as error:
             raise UsageError(f"{name} is no number", "go back and load the page again") from error
 
@@ -202,9 +207,9 @@ async def posted(request: Request) -> Posted:
 
 
 async def form(request: Request) -> dict[str, str]:
-    """The text fields of a form."""
+    """The text fields of a form; a NUL is in no text, and PostgreSQL takes none."""
     async with request.form(max_files=0, max_fields=100) as found:
-        return {name: value for name, value in found.items() if isinstance(value, str)}
+        return {name: value.replace("\x00", "") for name, value in found.items() if isinstance(value, str)}
 
 
 def refuse_foreign(request: Request) -> None:

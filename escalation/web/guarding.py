@@ -54,6 +54,10 @@ class Guard:
         if int(headers.get(b"content-length", b"0") or b"0") > LARGEST:
             await PlainTextResponse("too large", 413)(scope, receive, send)
             return
+        if b"%00" in scope.get("raw_path", b"") + scope["query_string"]:
+            # no text of ours has one, and PostgreSQL takes none
+            await PlainTextResponse("not a text", 400)(scope, receive, send)
+            return
         await self.app(scope, self._counted(receive), self._signed(scope, send))
 
     def _is_ours(self, host: str) -> bool:

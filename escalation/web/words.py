@@ -248,6 +248,8 @@ archived 问题已归档 it is in the archive
 conflict 问题刚刚被他人更新 somebody else changed it first
 not_found 没有找到 not found
 usage 请求有误 the request is off
+internal 程序出错了，已记入日志 the program is wrong; it is in the log
+forged 页面已失效，请重新打开 this form is not of your session
 not_entered 账号或密码不对，或账号暂时不能使用 login and password do not fit, or the login cannot be used now
 too_many 尝试次数过多，请稍后再试 too many tries; wait a while
 database 数据库暂时不可用 the database cannot be used now

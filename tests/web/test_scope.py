@@ -172,12 +172,13 @@ def test_a_deputy_sees_what_they_stand_in_for_and_only_as_long(both) -> None:  #
 
 def test_an_organ_that_is_asked_sees_the_issue(both) -> None:  # type: ignore[no-untyped-def]
     office, inside, _ = both
-    who = person(office, "a department that leads nothing")
+    who, other = person(office, "a department that leads nothing"), person(office, "a third city's coordinator")
     assert who.get(f"/issues/{inside}").status_code == 404
     office.town.act(inside, "acknowledge", "PT0033")
     office.town.act(inside, "consult", "PT0033", to="PT0200")
 
     assert who.get(f"/issues/{inside}").status_code == 200
+    assert other.get(f"/issues/{inside}").status_code == 404, "that another was asked shows it to nobody else"
     assert "待答复" in who.get("/").text
     assert who.act(inside, "answer", reason="无意见").status_code == 303
     assert who.get(f"/projects/{HARBIN}").status_code == 404, "the issue, not the project"

@@ -1,9 +1,19 @@
 """What the API takes and gives, as OpenAPI describes it."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _whole(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("a text has no NUL")
+    return text
+
+
+#: What people write; PostgreSQL takes no NUL.
+Text = Annotated[str, AfterValidator(_whole)]
 
 
 class Body(BaseModel):
@@ -15,13 +25,13 @@ class Body(BaseModel):
 class NewIssue(Body):
     """A problem of a project."""
 
-    project: str = Field(description="the project's code", examples=["HLJ26-001"], max_length=100)
-    category: str = Field(description="a category by key or Chinese name", examples=["power"], max_length=100)
+    project: Text = Field(description="the project's code", examples=["HLJ26-001"], max_length=100)
+    category: Text = Field(description="a category by key or Chinese name", examples=["power"], max_length=100)
     severity: Literal["general", "major", "urgent"]
-    title: str = Field(min_length=1, max_length=200)
-    text: str = Field(default="", max_length=20_000)
-    organ: str = Field(default="", max_length=200, description="names the competent organ itself, instead of the catalogue")
-    acting_as: str = Field(
+    title: Text = Field(min_length=1, max_length=200)
+    text: Text = Field(default="", max_length=20_000)
+    organ: Text = Field(default="", max_length=200, description="names the competent organ itself, instead of the catalogue")
+    acting_as: Text = Field(
         default="", alias="as", max_length=100, description="which of your parties raises it; default: the first"
     )
 
@@ -29,13 +39,13 @@ class NewIssue(Body):
 class Doing(Body):
     """One action."""
 
-    reason: str = Field(default="", max_length=20_000)
-    to: str = Field(default="", max_length=200, description="a party's code or name")
+    reason: Text = Field(default="", max_length=20_000)
+    to: Text = Field(default="", max_length=200, description="a party's code or name")
     until: date | None = None
-    into: str = Field(default="", max_length=100)
+    into: Text = Field(default="", max_length=100)
     request: int | None = Field(default=None, ge=1, le=1_000_000, description="which pending request")
-    note: str = Field(default="", max_length=20_000)
-    acting_as: str = Field(
+    note: Text = Field(default="", max_length=20_000)
+    acting_as: Text = Field(
         default="", alias="as", max_length=100, description="as which of your parties; default: the first that may"
     )
 
