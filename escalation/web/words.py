@@ -249,6 +249,9 @@ conflict 问题刚刚被他人更新 somebody else changed it first
 not_found 没有找到 not found
 usage 请求有误 the request is off
 internal 程序出错了，已记入日志 the program is wrong; it is in the log
+tampered 链接无效 this link is not one of ours
+expired 链接已过期 this link has run out
+used 链接已使用过，只能使用一次 this link was used already; it works once
 forged 页面已失效，请重新打开 this form is not of your session
 not_entered 账号或密码不对，或账号暂时不能使用 login and password do not fit, or the login cannot be used now
 too_many 尝试次数过多，请稍后再试 too many tries; wait a while

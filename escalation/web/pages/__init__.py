@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from escalation.web.pages import admin, board, entering, issue, issues, raising, summaries, todo
+from escalation.web.pages import admin, approving, board, entering, issue, issues, links, raising, summaries, todo
 
 router = APIRouter()
-for each in (entering, todo, raising, issues, issue, board, summaries, admin):
+for each in (entering, links, todo, raising, issues, issue, board, summaries, approving, admin):
     router.include_router(each.router)
