@@ -16,7 +16,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -40,7 +40,7 @@ class Sink(asyncio.Protocol):
     """A mail server that takes everything at once, and counts."""
 
     connections = 0
-    identities: set[bytes] = set()
+    identities: ClassVar[set[bytes]] = set()
     taken = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
