@@ -28,8 +28,9 @@ def installed(*packages: str, program: str) -> str:
     return found
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(every: list[Letter]) -> Iterator[Browser]:
+    """While it is open its loop runs in this thread and nobody else's does: so the letters are made before, and it closes soon."""
     chromium = installed("chromium", "fonts-noto-cjk", program="chromium")
     arguments = [
         "--no-sandbox",
