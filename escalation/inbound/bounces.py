@@ -1,0 +1,98 @@
+"""An address that a server says is not there: it is marked, its people are told, and the mail goes to whoever stands in."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session
+
+from escalation.applying import Outgoing
+from escalation.inbound import people
+from escalation.inbound.outcomes import Outcome
+from escalation.inbound.sorting import Verdict
+from escalation.models import BouncedAddress
+from escalation.notices import when, who_reads
+from escalation.world import World, bounced_addresses, touch
+from notifications import outbox
+from notifications.message import Draft
+from workflows.parties import Party
+
+ADDRESS = BouncedAddress.__table__  # type: ignore[attr-defined]
+#: What is added to the key of a mail that goes to somebody else because it came back.
+STAND_IN = ":stand-in"
+
+
+def marked(session: Session, world: World, said: Verdict, ours: Sequence[Any], now: datetime, outgoing: Outgoing) -> Outcome:
+    """Marks the address that `ours` were sent to; what a server says of mail that we never sent marks nothing."""
+    mine = [row for row in ours if said.recipient in ("", row.recipient.casefold())]
+    if not mine:
+        return Outcome("returned", ours[0].about if ours else "", said.reason)
+    address, number = mine[0].recipient.casefold(), mine[0].about
+    dead = bounced_addresses(session)
+    mark(session, address, said.reason, now)
+    drafts = [] if address in dead else list(_told(session, world, address, number, said.reason, now, outgoing))
+    drafts += [
+        again
+        for row in mine
+        if row.recipient.casefold() == address and (again := _again(session, world, row, dead | {address}, now))
+    ]
+    outbox.enqueue(session, drafts, now, outgoing.domain)
+    return Outcome("bounced", number, f"{address}: {said.reason}")
+
+
+def mark(session: Session, address: str, reason: str, now: datetime) -> None:
+    """From now on nothing is sent to this address, until it is cleared."""
+    connection = session.connection()
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    values = {"at": now, "reason": reason[:500], "cleared_at": None}
+    row = insert(ADDRESS).values(address=address.casefold(), **values)
+    connection.execute(row.on_conflict_do_update(index_elements=["address"], set_=values))
+    touch(session)
+
+
+def clear(session: Session, addresses: Sequence[str], now: datetime) -> int:
+    """These addresses may be used again; how many of them were marked."""
+    chosen = ADDRESS.c.address.in_([address.strip().casefold() for address in addresses])
+    statement = update(ADDRESS).where(chosen, ADDRESS.c.cleared_at.is_(None)).values(cleared_at=now)
+    if cleared := session.connection().execute(statement).rowcount:
+        touch(session)
+    return cleared
+
+
+def _told(
+    session: Session, world: World, address: str, number: str, reason: str, now: datetime, outgoing: Outgoing
+) -> Iterator[Draft]:
+    """The issue's coordinator, else the administrator, learns that an address must be mended."""
+    for party, reader in people.in_charge(session, world, number, now, {address}):
+        said = {
+            "number": number,
+            "title": people.title(session, number),
+            "actor": "、".join(each.name for each in people.with_address(world, address)[:3]) or address,
+            "reason": f"{address}: {reason}",
+            "recipient_name": party.name,
+            "now": when(now, reader.language, world.calendar.zone_name),
+            "link": f"{outgoing.base_url}/issues/{number}" if outgoing.base_url and number else "",
+        }
+        key = f"bounced:{address}:{now:%Y-%m-%dT%H:%M:%S}:{party.code}"
+        yield Draft(reader.email, "address_bounced", reader.language, orjson.dumps(said), key, number, party.code)
+        return
+
+
+def _again(session: Session, world: World, row: Any, dead: frozenset[str], now: datetime) -> Draft | None:
+    """The mail that came back, for whoever stands in: once, and with the words it had. None: its words are gone, or nobody does."""
+    facts = getattr(row, "facts", None)
+    if facts is None or row.key.endswith(STAND_IN):
+        return None
+    reader = _stand_in(session, world, row, dead, now)
+    if reader is None:
+        return None
+    return Draft(reader.email, row.kind, row.language, facts, row.key + STAND_IN, row.about, row.party, row.urgent)
+
+
+def _stand_in(session: Session, world: World, row: Any, dead: frozenset[str], now: datetime) -> Party | None:
+    party, today = world.directory.by_code.get(row.party), world.calendar.local_day(now)
+    reader = who_reads(party, world.directory, dead, today) if party else None
+    return reader or next((each for _, each in people.in_charge(session, world, row.about, now, dead)), None)
