@@ -240,10 +240,8 @@ def who_reads(party: Party, directory: Directory, bounced: AbstractSet[str], tod
     stand_in = deputy if deputy is not None and deputy.active and _arrives(deputy, bounced) else None
     if stand_in is not None and _away(party, today):
         return stand_in
-    if party.mail_goes_to:
-        own = directory.find(party.mail_goes_to)
-    else:
-        own = party if party.active else None
+    itself = party if party.active else None
+    own = directory.find(party.mail_goes_to) if party.mail_goes_to else itself
     if own is None or not own.email:
         return None
     return own if _arrives(own, bounced) else stand_in

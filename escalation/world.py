@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 from sqlalchemy import update
 from sqlmodel import Session, select
 
-from escalation.models import Authority, BouncedAddress, CalendarDay, PartyRow, ProjectRow, WorkflowRow
+from escalation import addresses
+from escalation.models import Authority, CalendarDay, PartyRow, ProjectRow, WorkflowRow
 from escalation.models import Counter as CounterRow
 from workflows.calendar import WorkCalendar
 from workflows.loading import loads
@@ -143,14 +144,8 @@ class WorldReader:
             _calendar(self.zone, self.opens, self.closes, tuple((row.day, row.working) for row in days)),
             {row.id: row.source for row in versions},
             active.id if active else "",
-            bounced_addresses(session),
+            addresses.bounced(session),
         )
-
-
-def bounced_addresses(session: Session) -> frozenset[str]:
-    """The addresses, in small letters, where no mail arrives."""
-    marked = select(BouncedAddress.address).where(BouncedAddress.cleared_at.is_(None))  # type: ignore[union-attr]
-    return frozenset(session.exec(marked))
 
 
 def touch(session: Session) -> None:

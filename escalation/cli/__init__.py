@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from escalation.cli import issues, keeping, ledger, operating, rules, summaries
+from escalation.cli import inbox, issues, keeping, ledger, operating, rules, summaries
 from escalation.cli.shared import complain
 from escalation.errors import EscalationError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (operating, keeping, ledger, issues, rules, summaries):
+for module in (operating, keeping, inbox, ledger, issues, rules, summaries):
     module.register(app)
 
 

@@ -5,22 +5,19 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
+from escalation import addresses
 from escalation.applying import Outgoing
 from escalation.inbound import people
 from escalation.inbound.outcomes import Outcome
 from escalation.inbound.sorting import Verdict
-from escalation.models import BouncedAddress
 from escalation.notices import when, who_reads
-from escalation.world import World, bounced_addresses, touch
+from escalation.world import World, touch
 from notifications import outbox
 from notifications.message import Draft
 from workflows.parties import Party
 
-ADDRESS = BouncedAddress.__table__  # type: ignore[attr-defined]
 #: What is added to the key of a mail that goes to somebody else because it came back.
 STAND_IN = ":stand-in"
 
@@ -31,8 +28,9 @@ def marked(session: Session, world: World, said: Verdict, ours: Sequence[Any], n
     if not mine:
         return Outcome("returned", ours[0].about if ours else "", said.reason)
     address, number = mine[0].recipient.casefold(), mine[0].about
-    dead = bounced_addresses(session)
-    mark(session, address, said.reason, now)
+    dead = addresses.bounced(session)
+    addresses.mark(session, address, said.reason, now)
+    touch(session)
     drafts = [] if address in dead else list(_told(session, world, address, number, said.reason, now, outgoing))
     drafts += [
         again
@@ -41,25 +39,6 @@ def marked(session: Session, world: World, said: Verdict, ours: Sequence[Any], n
     ]
     outbox.enqueue(session, drafts, now, outgoing.domain)
     return Outcome("bounced", number, f"{address}: {said.reason}")
-
-
-def mark(session: Session, address: str, reason: str, now: datetime) -> None:
-    """From now on nothing is sent to this address, until it is cleared."""
-    connection = session.connection()
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    values = {"at": now, "reason": reason[:500], "cleared_at": None}
-    row = insert(ADDRESS).values(address=address.casefold(), **values)
-    connection.execute(row.on_conflict_do_update(index_elements=["address"], set_=values))
-    touch(session)
-
-
-def clear(session: Session, addresses: Sequence[str], now: datetime) -> int:
-    """These addresses may be used again; how many of them were marked."""
-    chosen = ADDRESS.c.address.in_([address.strip().casefold() for address in addresses])
-    statement = update(ADDRESS).where(chosen, ADDRESS.c.cleared_at.is_(None)).values(cleared_at=now)
-    if cleared := session.connection().execute(statement).rowcount:
-        touch(session)
-    return cleared
 
 
 def _told(
@@ -82,7 +61,7 @@ def _told(
 
 
 def _again(session: Session, world: World, row: Any, dead: frozenset[str], now: datetime) -> Draft | None:
-    """The mail that came back, for whoever stands in: once, and with the words it had. None: its words are gone, or nobody does."""
+    """The mail that came back, for whoever stands in, once. None: nobody does, or its words are no longer kept."""
     facts = getattr(row, "facts", None)
     if facts is None or row.key.endswith(STAND_IN):
         return None

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from escalation import queries
 from escalation.errors import NotFound
 from escalation.notices import who_reads
-from escalation.queries import ARCHIVED, ISSUE
+from escalation.queries import ISSUE
 from escalation.world import World
 from workflows.parties import NobodyAnswers, Party
 
@@ -50,8 +50,3 @@ def title(session: Session, number: str) -> str:
     """An issue's title, "" for one in the archive or none."""
     found: str | None = session.connection().execute(select(ISSUE.c.title).where(ISSUE.c.number == number)).scalar()
     return found or ""
-
-
-def is_archived(session: Session, number: str) -> bool:
-    """Is it over, and put away?"""
-    return session.connection().execute(select(ARCHIVED.c.id).where(ARCHIVED.c.number == number)).first() is not None

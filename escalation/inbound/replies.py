@@ -28,7 +28,7 @@ ACTION = "report_progress"
 def recorded(
     session: Session, world: World, mail: Incoming, ours: Sequence[Any], now: datetime, outgoing: Outgoing
 ) -> Outcome | None:
-    """Puts a reply to `ours`, mails that were sent to its writer's own address, on record. None: nobody we know has written it."""
+    """Puts a reply to `ours`, which were sent to its writer's own address, on record. None: nobody has that address now."""
     writers = _writers(world, mail, ours)
     if not writers:
         return None

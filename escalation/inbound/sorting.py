@@ -24,8 +24,9 @@ _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45])\d\d(?=[ \-#])")
 #: What servers say of an address that is not there, where they give no code at all.
 _NO_SUCH = re.compile(
-    r"(?i)(?:用户|收件人|帐号|账号|邮箱|邮件地址)不存在|无此用户|user (?:unknown|not found|doesn't exist|does not exist)|unknown user|"
-    r"no such (?:user|mailbox|recipient)|mailbox (?:not found|unavailable)|(?:address|recipient) (?:not found|rejected)"
+    r"(?i)(?:用户|收件人|帐号|账号|邮箱|邮件地址)不存在|无此用户|unknown user|no such (?:user|mailbox|recipient)|"
+    r"user (?:unknown|not found|doesn't exist|does not exist)|mailbox (?:not found|unavailable)|"
+    r"(?:address|recipient) (?:not found|rejected)"
 )
 #: Permanent answers that are not about the address: too large, cannot be converted, our server or the text is not liked.
 _NOT_THE_ADDRESS = ("5.2.3", "5.3.4", "5.6", "5.7")

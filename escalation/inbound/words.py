@@ -10,17 +10,17 @@ WHY = {
         "incomplete": "回复的文字为空或太短（引用的原文和签名不计），请写明做了什么、下一步何时完成",
         "archived": "该问题已办结并归档",
         "not_found": "系统中已没有该问题",
-        "several": "这封通知包含多件问题或不针对单件问题，无法判断回复的是哪一件；请在主题中写明问题编号再发，或回复该问题自己的通知",
+        "several": "这封通知不针对单件问题，无法判断回复的是哪一件；请在主题中写明编号再发，或回复该问题自己的通知",
         "unreadable": "邮件太大或格式无法读取；请减小附件后重发，或在系统中办理",
     },
     "en": {
         "not_allowed": "progress is reported by whoever handles the issue now, and that is not you",
         "wrong_state": "no progress can be reported while the issue stands as it does",
-        "incomplete": "the text is empty or too short (quotations and signatures do not count): say what was done, and what comes when",
+        "incomplete": "the text is empty or too short, without quotations and signature: say what was done, and what comes when",
         "archived": "the issue is over and in the archive",
         "not_found": "there is no such issue any more",
-        "several": "that mail spoke of several issues or of none in particular: name the number in the subject, or answer the issue's own mail",
-        "unreadable": "the mail is too large or cannot be read: send it again with smaller files, or use the system itself",
+        "several": "that mail was not about one issue: name its number in the subject, or answer the issue's own mail",
+        "unreadable": "the mail is too large or cannot be read: send it again with smaller files",
     },
 }
 OTHERWISE = {"zh_CN": "规则不允许", "en": "a rule says no"}
