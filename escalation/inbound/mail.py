@@ -78,6 +78,7 @@ MARKS = (
     "authentication-results",
 )
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_HEAD_ENDS = re.compile(rb"\r?\n\r?\n")
 _ID = re.compile(r"<[^<>\s]{1,250}>")
 #: Mail programs write GBK, and call it by the name of the smaller set in it.
 _GB = re.compile(r"(?i)=\?(?:gb2312|gbk|gb_2312-80)\?")
@@ -125,6 +126,8 @@ def out_of_bounds(raw: bytes, limits: Limits) -> str:
         return f"it is larger than {limits.size // 1024 // 1024} MB"
     if raw.count(b"\n") > LINES or raw.count(b"\r") > LINES:
         return f"it has more than {LINES} lines"
+    if len(raw) > HEAD and not _HEAD_ENDS.search(raw, 0, HEAD):
+        return f"its head is longer than {HEAD // 1024} KB"
     if raw.count(b"\n--") + raw.count(b"\r--") > PARTINGS or raw.lower().count(b"boundary") > NESTED:
         return "it has too many parts"
     return ""
@@ -138,7 +141,7 @@ def identity(raw: bytes) -> str:
 def _head(raw: bytes) -> bytes:
     """The headers, or as much of them as is looked at."""
     start = raw[:HEAD]
-    found = re.search(rb"\r?\n\r?\n", start)
+    found = _HEAD_ENDS.search(start)
     return start[: found.end()] if found else start[: start.rfind(b"\n") + 1]
 
 

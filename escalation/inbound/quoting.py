@@ -8,19 +8,22 @@ import re
 
 #: Characters of a line that are looked at.
 WIDTH = 300
-_RULE = r"[-_=—\s]*"
 #: -----原始邮件-----, ------------------ Original ------------------, ---- 回复的原邮件 ----
-_SEPARATOR = re.compile(
-    rf"(?i)^\s*[-_—]{{2,}}{_RULE}(原始邮件|原邮件|回复的原邮件|回复的邮件|转发的邮件|转发邮件|转发的原邮件|原始郵件|"
-    rf"original(?: message)?|original mail|forwarded message|replied message){_RULE}$"
+_SEPARATORS = frozenset(
+    """
+    原始邮件 原邮件 回复的原邮件 回复的邮件 转发的邮件 转发邮件 转发的原邮件 原始郵件 original originalmessage originalmail
+    forwardedmessage repliedmessage
+    """.split()
 )
+_DASHES = " \t-_=—"
 _LINE = re.compile(r"^\s*[_-]{20,}\s*$")
 _FROM = re.compile(r"(?i)^[\s*|]*(发件人|发送人|寄件者|寄件人|from)[*\s]*[:：]")
 _FIELD = re.compile(
     r"(?i)^[\s*|]*(发送时间|发件时间|发送日期|寄件日期|日期|时间|收件人|抄送|抄送人|主题|sent|date|to|cc|subject)[*\s]*[:：]"
 )
 _WROTE = re.compile(r"(?i)(写道|寫道|wrote)\s*[:：]\s*$")
-_BEGINS = re.compile(r"(?i)^\s*(在|于|on\b)")
+#: How the line may begin that ends with it: `On Tue, Nov 24`, `在 2026-11-24`, `系统 <a@b> 于2026年`.
+_BEGINS = re.compile(r"(?i)^\s*on\b.*\d|[在于]\s*\d{4}\s*[年/.-]|<[^<>]{1,80}@[^<>]{1,80}>\s*$")
 _WHEN = re.compile(r"\d{4}|\d{1,2}:\d{2}|@")
 _QUOTED = re.compile(r"^\s{0,3}[>＞]")
 _SIGNATURE = re.compile(r"^--\s?$")
@@ -46,7 +49,7 @@ def _cut(lines: list[str]) -> int:
     """Where the quotation begins; the number of lines when there is none."""
     for place, whole in enumerate(lines):
         line = whole[:WIDTH]
-        if _SEPARATOR.match(line):
+        if _separates(line):
             return place
         if _FROM.match(line) and _headed(lines, place):
             before = place
@@ -67,15 +70,17 @@ def _headed(lines: list[str], place: int) -> bool:
 
 
 def _wrote(lines: list[str], place: int) -> int | None:
-    """Where the line `On … wrote:` begins: mail programs break it in up to three."""
-    for begun in range(place, max(-1, place - 3), -1):
-        together = " ".join(line[:WIDTH] for line in lines[begun : place + 1])
-        if _WHEN.search(together) and (begun == place or _BEGINS.match(lines[begun][:WIDTH])):
-            earlier = begun - 1
-            if begun == place and not _BEGINS.match(together) and earlier >= 0 and _BEGINS.match(lines[earlier][:WIDTH]):
-                continue
-            return begun
-    return None
+    """Where the line `On … wrote:` begins: mail programs break it in up to three. None: somebody says so in a sentence."""
+    begun = place
+    for earlier in range(place - 1, max(-1, place - 3), -1):
+        if _BEGINS.search(lines[earlier][:WIDTH]):
+            begun = earlier
+    return begun if _WHEN.search(" ".join(line[:WIDTH] for line in lines[begun : place + 1])) else None
+
+
+def _separates(line: str) -> bool:
+    rest = line.strip(_DASHES)
+    return line.lstrip()[:2] in ("--", "__", "——") and "".join(rest.split()).casefold() in _SEPARATORS
 
 
 def _own(lines: list[str]) -> str:
