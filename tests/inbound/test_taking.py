@@ -94,6 +94,7 @@ class Post:
         return list(shown["journal"])
 
     def party(self, code: str, **values: Any) -> None:
+        values = values or {"active": True}
         with self.town.store.transaction() as session:
             session.connection().execute(update(PartyRow.__table__).where(PartyRow.__table__.c.code == code).values(**values))  # type: ignore[attr-defined]
             touch(session)
