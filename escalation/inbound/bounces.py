@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlmodel import Session
 
 from escalation import addresses
@@ -12,7 +11,7 @@ from escalation.applying import Outgoing
 from escalation.inbound import people
 from escalation.inbound.outcomes import Outcome
 from escalation.inbound.sorting import Verdict
-from escalation.notices import when, who_reads
+from escalation.notices import who_reads
 from escalation.world import World, touch
 from notifications import outbox
 from notifications.message import Draft
@@ -46,17 +45,11 @@ def _told(
 ) -> Iterator[Draft]:
     """The issue's coordinator, else the administrator, learns that an address must be mended."""
     for party, reader in people.in_charge(session, world, number, now, {address}):
-        said = {
-            "number": number,
-            "title": people.title(session, number),
-            "actor": "、".join(each.name for each in people.with_address(world, address)[:3]) or address,
-            "reason": f"{address}: {reason}",
-            "recipient_name": party.name,
-            "now": when(now, reader.language, world.calendar.zone_name),
-            "link": f"{outgoing.base_url}/issues/{number}" if outgoing.base_url and number else "",
-        }
+        whose = "、".join(each.name for each in people.with_address(world, address)[:3]) or address
+        more = {"actor": whose, "reason": f"{address}: {reason}"}
+        said = people.said(session, world, number, party, reader.language, now, outgoing.base_url, **more)
         key = f"bounced:{address}:{now:%Y-%m-%dT%H:%M:%S}:{party.code}"
-        yield Draft(reader.email, "address_bounced", reader.language, orjson.dumps(said), key, number, party.code)
+        yield Draft(reader.email, "address_bounced", reader.language, said, key, number, party.code)
         return
 
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
+import orjson
 from sqlalchemy import select
 from sqlmodel import Session
 
 from escalation import queries
 from escalation.errors import NotFound
-from escalation.notices import who_reads
+from escalation.notices import when, who_reads
 from escalation.queries import ISSUE
 from escalation.world import World
 from workflows.parties import NobodyAnswers, Party
@@ -46,7 +47,18 @@ def with_address(world: World, address: str) -> list[Party]:
     return [party for party in world.directory.parties if party.active and party.email.casefold() == address]
 
 
-def title(session: Session, number: str) -> str:
-    """An issue's title, "" for one in the archive or none."""
-    found: str | None = session.connection().execute(select(ISSUE.c.title).where(ISSUE.c.number == number)).scalar()
-    return found or ""
+def said(
+    session: Session, world: World, number: str, to: Party, language: str, now: datetime, base_url: str, **more: str
+) -> bytes:
+    """The facts of a mail about what came in, and `more`; of an issue in the archive only its number is told."""
+    found = session.connection().execute(select(ISSUE.c.title).where(ISSUE.c.number == number)).scalar()
+    contact = (coordinator(session, world, number, now) if number else None) or next(iter(administrators(world)), None)
+    facts = {
+        "number": number,
+        "title": found or "",
+        "coordinator": contact.name if contact else "",
+        "recipient_name": to.name,
+        "now": when(now, language, world.calendar.zone_name),
+        "link": f"{base_url}/issues/{number}" if base_url and number else "",
+    }
+    return orjson.dumps(facts | more)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlmodel import Session
 
 from escalation import commands
@@ -15,7 +14,6 @@ from escalation.inbound import people, words
 from escalation.inbound.mail import Incoming
 from escalation.inbound.outcomes import Outcome
 from escalation.inbound.sorting import numbers_in
-from escalation.notices import when
 from escalation.world import World
 from notifications import outbox
 from notifications.kinds import LANGUAGES
@@ -82,16 +80,10 @@ def _refused(
 ) -> Outcome:
     """One answer a day, person, issue and reason: two machines that answer each other come to an end."""
     language = writer.language if writer.language in LANGUAGES else LANGUAGES[0]
-    said = {
-        "number": number,
-        "title": people.title(session, number) if number else mail.subject,
-        "reason": words.why(refusal.code, language),
-        "until": words.instead(refusal.allowed, language) if number else "",
-        "recipient_name": writer.name,
-        "now": when(now, language, world.calendar.zone_name),
-        "link": f"{outgoing.base_url}/issues/{number}" if outgoing.base_url and number else "",
-    }
+    more = {"reason": words.why(refusal.code, language), "until": words.instead(refusal.allowed, language) if number else ""}
+    more |= {} if number else {"title": mail.subject}
+    said = people.said(session, world, number, writer, language, now, outgoing.base_url, **more)
     key = f"reply:{number}:{writer.code}:{refusal.code}:{world.calendar.local_day(now)}"
-    draft = Draft(mail.sender, "reply_refused", language, orjson.dumps(said), key, number, writer.code)
+    draft = Draft(mail.sender, "reply_refused", language, said, key, number, writer.code)
     outbox.enqueue(session, [draft], now, outgoing.domain)
     return Outcome("refused", number, f"{writer.code}: {refusal.code}: {refusal.message}")

@@ -5,7 +5,6 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-import orjson
 from sqlalchemy import select, update
 from sqlmodel import Session
 
@@ -32,16 +31,10 @@ def tell(session: Session, world: World, now: datetime, outgoing: Outgoing) -> i
 
 def _told(session: Session, world: World, number: str, rows: Sequence[Any], now: datetime, outgoing: Outgoing) -> int:
     for party, reader in people.in_charge(session, world, number, now):
-        said = {
-            "number": number,
-            "title": people.title(session, number) if number else "",
-            "reason": _lines(rows, world, reader.language),
-            "recipient_name": party.name,
-            "now": when(now, reader.language, world.calendar.zone_name),
-            "link": f"{outgoing.base_url}/issues/{number}" if outgoing.base_url and number else "",
-        }
+        lines = _lines(rows, world, reader.language)
+        said = people.said(session, world, number, party, reader.language, now, outgoing.base_url, reason=lines)
         key = f"stranger:{number}:{party.code}:{world.calendar.local_day(now)}"
-        draft = Draft(reader.email, "stranger_mail", reader.language, orjson.dumps(said), key, number, party.code)
+        draft = Draft(reader.email, "stranger_mail", reader.language, said, key, number, party.code)
         if not outbox.enqueue(session, [draft], now, outgoing.domain):
             return 0
         ids = [row.message_id for row in rows]
