@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
-from email.message import EmailMessage, Message
+from email.message import Message
 from email.policy import EmailPolicy
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -308,6 +308,3 @@ def tidy(text: str) -> str:
     """A text that any database and terminal takes: no control or unseen characters but line ends and tabs."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROL.sub("", lines).encode("utf-8", "replace").decode()
-
-
-__all__ = ["Delivery", "EmailMessage", "Incoming", "Limits", "Unreadable", "decoded", "read"]

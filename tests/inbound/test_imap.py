@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import trustme
 
 from escalation.app import App
 from escalation.config import Settings
@@ -22,31 +25,27 @@ from tests.town import Town, at
 USER, PASSWORD = "office", "correct horse"
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
+@contextmanager
+def pymap(*more: str) -> Iterator[int]:
+    """The server in a process of its own; its port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number: int = taken.getsockname()[1]
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-c",
-        "from pymap.main import main; main()",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(number),
-        "--no-service",
-        "admin",
-    ]
+    start = [sys.executable, "-W", "ignore", "-c", "from pymap.main import main; main()"]
+    where = ["--host", "127.0.0.1", "--port", str(number), "--no-service", "admin", *more]
     backend = ["dict", "--demo-user", USER, "--demo-password", PASSWORD]
-    server = subprocess.Popen([*command, *backend], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    server = subprocess.Popen([*start, *where, *backend], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         _wait(number, server)
         yield number
     finally:
         server.terminate()
         server.communicate(timeout=10)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with pymap() as number:
+        yield number
 
 
 def _wait(port: int, server: "subprocess.Popen[bytes]") -> None:
@@ -202,6 +201,21 @@ def test_the_configuration_leads_to_it(tmp_path: Path, database: str, port: int,
     Town(app.store)
     assert app.read_inbox(at("2026-09-02 09:00")).outcomes == {"stranger": 1}
     app.close()
+
+
+def test_the_connection_is_encrypted_and_the_server_is_who_it_should_be(tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    other.cert_pem.write_to_path(tmp_path / "other.pem")
+    with pymap("--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem")) as port:
+        settings = ImapSettings("127.0.0.1", port, "starttls", USER, PASSWORD, ca_file=str(tmp_path / "ca.pem"))
+        with Mailbox(settings) as source:
+            assert list(source.letters()) == []
+        with pytest.raises(MailboxTrouble, match="certificate"), Mailbox(replace(settings, ca_file=str(tmp_path / "other.pem"))):
+            pass
 
 
 def test_folders_names_as_imap_takes_them() -> None:
