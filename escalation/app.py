@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
-from escalation import commands, migrating, queries, scope, secrets, views, waking
+from escalation import addresses, commands, migrating, queries, scope, secrets, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
 from escalation.audience import audience
@@ -21,6 +21,10 @@ from escalation.config import Settings, SummarySettings
 from escalation.database import Store
 from escalation.errors import BadConfig, NotFound
 from escalation.explaining import Explanation, explain
+from escalation.inbound.imap import ImapSettings, Mailbox
+from escalation.inbound.mail import Limits
+from escalation.inbound.reading import Inbox, Reading
+from escalation.inbound.sources import Folder, Source
 from escalation.ledger import importing
 from escalation.links import Links
 from escalation.models import CalendarDay, WorkflowRow
@@ -54,6 +58,8 @@ class App:
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
         self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
+        limits = Limits(settings.inbox.megabytes * 1024 * 1024)
+        self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv)
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
         self.links = Links(self.store, self.worlds, self.outgoing, timedelta(days=settings.links.days))
 
@@ -218,6 +224,48 @@ class App:
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends what is in the outbox."""
         return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+
+    def read_inbox(self, now: datetime, folder: Path | None = None) -> Reading:
+        """Reads what came in by mail: from what the configuration names, or from this drop folder."""
+        done = Reading()
+        for source in self._sources() if folder is None else [Folder(folder, self.inbox.limits.size)]:
+            done.add(self.inbox.read(source, now))
+        if done.outcomes["progress"]:
+            self.store.write(waking.tell)
+        return done
+
+    def clear_address(self, address: str, now: datetime) -> int:
+        """Mail may be sent to this address again; 0 when it was not marked."""
+
+        def work(session: Session) -> int:
+            cleared = addresses.clear(session, [address], now)
+            if cleared:
+                touch(session)
+            return cleared
+
+        return self._change(work)
+
+    def _sources(self) -> list[Source]:
+        inbox, size = self.settings.inbox, self.inbox.limits.size
+        found: list[Source] = [Folder(self.settings.path(inbox.folder), size)] if inbox.folder else []
+        if inbox.host:
+            found.append(
+                Mailbox(
+                    ImapSettings(
+                        host=inbox.host,
+                        port=inbox.port,
+                        security=inbox.security,
+                        username=inbox.username,
+                        password=self.settings.inbox_password,
+                        ca_file=str(self.settings.path(inbox.ca_file)) if inbox.ca_file else "",
+                        mailbox=inbox.mailbox,
+                        done=inbox.done,
+                        rejected=inbox.rejected,
+                        size=size,
+                    )
+                )
+            )
+        return found
 
     def archive(self, now: datetime) -> Stored:
         """Puts away some of what has been over for longer than the configuration says."""

@@ -83,6 +83,29 @@ class LinkSettings(Section):
     without_login: bool = True
 
 
+class InboxSettings(Section):
+    """Where replies and returned mail come in: a folder of .eml files, or a mailbox (IMAP); with neither, nothing is read."""
+
+    folder: str = ""
+    host: str = ""
+    port: int = Field(default=993, ge=1, le=65535)
+    security: Literal["none", "starttls", "tls"] = "tls"
+    username: str = ""
+    password: str = Field(default="", repr=False)
+    password_file: str = ""
+    ca_file: str = ""
+    mailbox: str = "INBOX"
+    done: str = ""
+    rejected: str = ""
+    megabytes: int = Field(default=20, ge=1, le=100)
+    authserv: str = ""
+
+    @property
+    def is_on(self) -> bool:
+        """Is there anything to read?"""
+        return bool(self.folder or self.host)
+
+
 class WorkflowSettings(Section):
     """The definition for new issues; empty is the built-in one."""
 
@@ -159,6 +182,7 @@ class Settings(Section):
     smtp: SmtpConfig = SmtpConfig()
     mail: MailSettings = MailSettings()
     links: LinkSettings = LinkSettings()
+    inbox: InboxSettings = InboxSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     summary: SummarySettings = SummarySettings()
     scheduler: SchedulerSettings = SchedulerSettings()
@@ -187,14 +211,22 @@ class Settings(Section):
     @property
     def smtp_password(self) -> str:
         """The password, from the environment or its file. Raises BadConfig if the file cannot be read."""
-        if not self.smtp.password_file:
-            return self.smtp.password
+        return self._secret("smtp", self.smtp.password, self.smtp.password_file)
+
+    @property
+    def inbox_password(self) -> str:
+        """The mailbox's, likewise."""
+        return self._secret("inbox", self.inbox.password, self.inbox.password_file)
+
+    def _secret(self, section: str, given: str, file: str) -> str:
+        if not file:
+            return given
         try:
-            return self.path(self.smtp.password_file).read_text(encoding="utf-8").strip()
+            return self.path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise BadConfig(
-                f"smtp.password_file: {self.smtp.password_file} cannot be read: {error.strerror}",
-                "give this user the right to read it, or set ESCALATION_SMTP__PASSWORD",
+                f"{section}.password_file: {file} cannot be read: {error.strerror}",
+                f"give this user the right to read it, or set ESCALATION_{section.upper()}__PASSWORD",
             ) from error
 
 

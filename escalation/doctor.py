@@ -70,6 +70,7 @@ def _inside(app: App, session: Session, world: World, now: datetime) -> Iterator
     connection = session.connection()
     yield _workflow(world)
     yield _parties(world)
+    yield _addresses(world)
     yield _calendar(connection.execute(select(func.max(ISSUE.c.due_at)).where(ISSUE.c.closed_at.is_(None))).scalar(), world, now)
     newest = connection.execute(select(func.max(JOURNAL.c.at))).scalar()
     ahead = newest is not None and newest > now + timedelta(minutes=5)
@@ -126,6 +127,12 @@ def _parties(world: World) -> Check:
             "parties", False, f"{len(unreachable)} have no mail address, {unreachable[0]} for one; import them again with it"
         )
     return Check("parties", True, f"{len(world.directory.parties)}, all with a mail address")
+
+
+def _addresses(world: World) -> Check:
+    dead = len(world.bounced)
+    told = f"mail to {dead} came back: `escalation inbox bounced`; import the parties with the right ones"
+    return Check("addresses", not dead, told if dead else "none has bounced")
 
 
 def _calendar(last: datetime | None, world: World, now: datetime) -> Check:

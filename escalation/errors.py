@@ -6,6 +6,8 @@ EscalationError
 ├── Conflict          4   somebody else changed it first
 └── Unusable          5   configuration or database cannot be used
     ├── BadConfig
+    ├── MailboxTrouble
+    │   └── LoginRefused
     └── DatabaseTrouble
         └── Contention
 """
@@ -72,6 +74,16 @@ class BadConfig(Unusable):
     """A key or a value of the configuration is wrong."""
 
     code = "bad_config"
+
+
+class MailboxTrouble(Unusable):
+    """The mailbox that replies come to cannot be read; what is in it waits."""
+
+    code = "mailbox"
+
+
+class LoginRefused(MailboxTrouble):
+    """It refuses our name or password; asking again and again would lock the account."""
 
 
 class DatabaseTrouble(Unusable):

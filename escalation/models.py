@@ -1,9 +1,10 @@
-"""The tables: who can answer (party, project), the issue and its stays, what was asked, the record, its archive, the nodes."""
+"""The tables: who can answer (party, project), the issue and its stays, what was asked, the record, its archive, the nodes,
+what came in by mail."""
 
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Text
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, WebSession
@@ -18,6 +19,7 @@ __all__ = [
     "AttachmentRow",
     "AuditRow",
     "Authority",
+    "BouncedAddress",
     "CalendarDay",
     "CardRow",
     "Counter",
@@ -28,6 +30,7 @@ __all__ = [
     "OutboxRow",
     "PartyRow",
     "ProjectRow",
+    "ReceivedRow",
     "RequestRow",
     "Secret",
     "SetAside",
@@ -406,3 +409,38 @@ class ArchivedMail(SQLModel, table=True):
     state: str
     queued_at: datetime = moment(nullable=False)
     sent_at: datetime | None = moment()
+
+
+class ReceivedRow(SQLModel, table=True):
+    """A mail that came in, and what became of it: the same mail is never dealt with twice."""
+
+    __tablename__ = "received"
+
+    message_id: str = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
+    sender: str = ""
+    #: The issue that it is about, as far as that is known.
+    number: str = ""
+    outcome: str
+    detail: str = Field(default="", sa_column=Column(Text, nullable=False))
+    #: Nobody has to be told of it any more; only what a stranger wrote waits for that.
+    told: bool = True
+
+
+Index(
+    "ix_received_untold",
+    ReceivedRow.__table__.c.at,  # type: ignore[attr-defined]
+    sqlite_where=text("NOT told"),
+    postgresql_where=text("NOT told"),
+)
+
+
+class BouncedAddress(SQLModel, table=True):
+    """A mail address, in small letters, that a server says does not exist; nothing is sent there until it is cleared."""
+
+    __tablename__ = "bounced_address"
+
+    address: str = Field(primary_key=True)
+    at: datetime = moment(nullable=False)
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False))
+    cleared_at: datetime | None = moment()

@@ -1,6 +1,7 @@
 """Who must be told what: a decision becomes drafts of mails. Pure: it looks at values and hands values on."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from escalation.audience import AUDIENCE, WHO, Audience, Change
 from escalation.world import World
 from notifications.message import Draft
 from workflows.facts import Request
-from workflows.parties import NobodyAnswers, Party, Route
+from workflows.parties import Directory, NobodyAnswers, Party, Route
 
 #: Kinds that are official texts: drafted by the system, sent when a person has approved them (domain.md 2.8).
 APPROVED = ("supervision_letter",)
@@ -172,16 +173,28 @@ def _instead(change: Change, world: World, party: Party, today: date) -> Iterato
 
 
 def reader_of(party: Party, world: World, today: date) -> Party | None:
-    """Who reads a party's mail today: the deputy during an absence, the liaison of a leader, or itself."""
-    directory = world.directory
-    if party.deputy_id is not None and _away(party, today):
-        deputy = directory.by_id.get(party.deputy_id)
-        if deputy is not None and deputy.email and deputy.active:
-            return deputy
-    if party.mail_goes_to:
-        other = directory.find(party.mail_goes_to)
-        return other if other is not None and other.email else None
-    return party if party.email and party.active else None
+    """Who reads a party's mail today: the deputy during an absence, the liaison of a leader, or itself.
+
+    Where mail to that one comes back, the party's deputy stands in; None: nobody reads it.
+    """
+    return who_reads(party, world.directory, world.bounced, today)
+
+
+def who_reads(party: Party, directory: Directory, bounced: AbstractSet[str], today: date) -> Party | None:
+    """The same, with the addresses where no mail arrives handed in, in small letters."""
+    deputy = directory.by_id.get(party.deputy_id) if party.deputy_id is not None else None
+    stand_in = deputy if deputy is not None and deputy.active and _arrives(deputy, bounced) else None
+    if stand_in is not None and _away(party, today):
+        return stand_in
+    itself = party if party.active else None
+    own = directory.find(party.mail_goes_to) if party.mail_goes_to else itself
+    if own is None or not own.email:
+        return None
+    return own if _arrives(own, bounced) else stand_in
+
+
+def _arrives(party: Party, bounced: AbstractSet[str]) -> bool:
+    return bool(party.email) and party.email.casefold() not in bounced
 
 
 def _away(party: Party, today: date) -> bool:

@@ -91,6 +91,7 @@ class Worker:
         """Asks the node to finish what it is doing and end."""
         self.stopping = True
         self.app.sweeper.stop()
+        self.app.inbox.stop()
         for reason in (self._due, self._mail, self._keep):
             reason.set()
 
@@ -142,7 +143,7 @@ class Worker:
         return swept
 
     async def keep(self) -> None:
-        """What must be done some time soon, and must never hold up a sweep: summaries, and putting away what is over."""
+        """What must be done some time soon, and must never hold up a sweep: summaries, replies, the archive."""
         if self.node.held:
             return
         now = self.clock()
@@ -150,6 +151,11 @@ class Worker:
         if made is not None and made.queued:
             log.info("summarised", extra=made.as_json())
             self._mail.set()
+        if self.app.settings.inbox.is_on:
+            came = await self._guarded(asyncio.to_thread(self.app.read_inbox, now))
+            if came is not None and came.read:
+                log.info("read the inbox", extra=came.as_json())
+                self._mail.set()
         stored = await self._guarded(asyncio.to_thread(self.app.archive, now))
         if stored is not None and (stored.issues or stored.mails):
             log.info("archived", extra=stored.as_json())

@@ -1,4 +1,4 @@
-"""All that decisions need beside the issue: parties, projects, the catalogue, the calendar, the workflow versions.
+"""All that decisions need beside the issue: parties, projects, catalogue, calendar, workflow versions, dead addresses.
 
 It changes seldom, so it is read once and kept until a stamp in the database says that it has changed.
 """
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import update
 from sqlmodel import Session, select
 
+from escalation import addresses
 from escalation.models import Authority, CalendarDay, PartyRow, ProjectRow, WorkflowRow
 from escalation.models import Counter as CounterRow
 from workflows.calendar import WorkCalendar
@@ -38,6 +39,7 @@ class World:
         calendar: WorkCalendar,
         sources: dict[str, str],
         active: str,
+        bounced: frozenset[str] = frozenset(),
     ) -> None:
         self.stamp = stamp
         self.directory = directory
@@ -47,6 +49,8 @@ class World:
         self.calendar = calendar
         self.sources = sources
         self.active = active
+        #: Addresses, in small letters, where no mail arrives.
+        self.bounced = bounced
         self._rules: dict[str, Rules] = {}
         self._routes: dict[tuple[str, str, int, str], Route] = {}
         #: What has been worked out from this world and holds as long as it does (who is told of what, in which words).
@@ -140,6 +144,7 @@ class WorldReader:
             _calendar(self.zone, self.opens, self.closes, tuple((row.day, row.working) for row in days)),
             {row.id: row.source for row in versions},
             active.id if active else "",
+            addresses.bounced(session),
         )
 
 

@@ -37,6 +37,9 @@ KINDS = (
     "vacancy",
     "receipt",
     "calendar_missing",
+    "address_bounced",
+    "reply_refused",
+    "stranger_mail",
 )
 #: Every fact that a template may name; all are texts, "" where there is nothing to say.
 FACTS = tuple(

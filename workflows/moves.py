@@ -175,6 +175,8 @@ def report_progress(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime
     if facts.status == "processing":
         changes["report_due_at"] = rules.report_due_at(facts.severity, now)
     detail = {"expected": wanted.until.isoformat()} if wanted.until else {}
+    if wanted.attachments:
+        detail["evidence"] = ", ".join(wanted.attachments)
     return Decision(
         "report_progress",
         changes,

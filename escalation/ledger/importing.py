@@ -83,7 +83,7 @@ def import_files(
             break
         refused |= newly
     report.rejected = [cell for number in sorted(refused) for cell in refused[number]]
-    write_lines(session, draft, report, dry_run=dry_run)
+    write_lines(session, draft, report, now, dry_run=dry_run)
     _count_issues(draft, report)
     if not dry_run:
         _write_issues(session, draft, worlds)

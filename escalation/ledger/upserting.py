@@ -1,10 +1,12 @@
 """Parties, the catalogue and projects into the store, by their codes: created, updated, or left as they are."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, select
 
+from escalation import addresses
 from escalation.ledger.census import Census
 from escalation.ledger.lines import AnyLine, AuthorityLine, BadCell, IssueLine, PartyLine, ProjectLine, Sheet
 from escalation.models import Authority, PartyRow, ProjectRow
@@ -28,13 +30,14 @@ class ImportReport:
         getattr(self, what)[table] += 1
 
 
-def write_lines(session: Session, draft: Census, report: ImportReport, *, dry_run: bool) -> None:
+def write_lines(session: Session, draft: Census, report: ImportReport, now: datetime, *, dry_run: bool) -> None:
     """Writes what is new or different and counts it; in a dry run it only counts."""
     stock: dict[str, dict[str, Any]] = {
         "party": {row.code: row for row in session.exec(select(PartyRow))},
         "authority": {row.category: row for row in session.exec(select(Authority))},
         "project": {row.code: row for row in session.exec(select(ProjectRow))},
     }
+    had = {code: row.email for code, row in stock["party"].items()}
     changed = False
     for sheet, line in draft.accepted:
         what = _upsert(session, stock[sheet.kind], sheet, line, dry_run=dry_run)
@@ -44,6 +47,8 @@ def write_lines(session: Session, draft: Census, report: ImportReport, *, dry_ru
         session.flush()
         _set_deputies(stock["party"], draft)
         session.flush()
+        # whoever gives a party another address says that mail arrives there
+        addresses.clear(session, [row.email for code, row in stock["party"].items() if had.get(code) != row.email], now)
         touch(session)
 
 

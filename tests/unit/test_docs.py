@@ -48,7 +48,8 @@ def test_the_configuration_names_every_key_and_no_other() -> None:
             continue
         inner = getattr(field.annotation, "model_fields", None)
         expected[name] = {each.alias or key for key, each in inner.items()} if inner else None
-    expected["smtp"].discard("password")  # a secret: from the environment only
+    for section in ("smtp", "inbox"):
+        expected[section].discard("password")  # a secret: from the environment only
     expected["audience"] = set()  # an office's own lines
 
     assert {name: set(value) if isinstance(value, dict) else None for name, value in values.items()} == expected
