@@ -54,7 +54,9 @@ class Visitor:
 
     def __init__(self, browser: Browser, address: str, login: str, size: dict[str, int], scheme: str) -> None:
         self.address, self.login = address, login
-        self.context: BrowserContext = browser.new_context(viewport=size, color_scheme=scheme, locale="zh-CN")  # type: ignore[arg-type]
+        self.context: BrowserContext = browser.new_context(
+            reduced_motion="reduce", viewport=size, color_scheme=scheme, locale="zh-CN"
+        )  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.elsewhere: list[str] = []
         self.complaints: list[str] = []
