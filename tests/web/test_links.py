@@ -115,6 +115,8 @@ def test_the_office_reads_and_approves_a_letter_and_nobody_else_sees_the_page(of
             break
     chief, city = office.person("chief", OFFICE), office.person("city", CITY_COORDINATOR)
     assert city.get("/admin/approvals").status_code == 404
+    assert "/admin/approvals" not in city.get("/summaries").text
+    assert "/admin/approvals" in chief.get("/summaries").text
     page = chief.get("/admin/approvals").text
     assert f"letter:{number}:1" in page
     assert "督办函" in page

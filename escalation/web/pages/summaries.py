@@ -5,6 +5,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from escalation.approvals import APPROVERS
 from escalation.web import seeing
 from escalation.web.pages.showing import show, stage_names
 from escalation.web.pages.todo import Seated
@@ -28,4 +29,5 @@ def figures(desk: Seated, kind: Literal["daily", "weekly", "monthly"] = "weekly"
             }
         )  # fmt: skip
         values |= {"figures": found, "period": period, **more}
+    values["approves"] = desk.look(lambda session, world, seen: any(each.role in APPROVERS for each in desk.parties(world)))
     return show(desk, "summaries.html", values)
