@@ -26,7 +26,7 @@ from workflows.parties import Competence, Party, Project, Route
 from workflows.rules import Rules
 
 #: No date that people give is further away.
-YEARS = 10
+YEARS = 50
 #: What an issue is described by, beside the facts; every one has a default.
 DESCRIBED = {
     "title": "",
