@@ -284,7 +284,7 @@ class App:
     def renderer(self) -> Renderer:
         """The templates, with the office's own on top."""
         override = self.settings.mail.templates
-        return SummaryRenderer(self.settings.path(override) if override else None)
+        return SummaryRenderer(self.settings.path(override) if override else None, replies=self.settings.inbox.is_on)
 
     def channel(self) -> Channel:
         """SMTP where a host is set, a folder of .eml files where not."""

@@ -18,7 +18,7 @@ from escalation.models import SetAside
 from escalation.portable import to_json
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, CARD, ISSUE, JOURNAL, OUTBOX, REQUEST, Whole
 from escalation.world import World
-from notifications import outbox
+from notifications import attaching, outbox
 from notifications.outbox import OVER
 
 #: What goes with an issue, to be deleted before it.
@@ -59,7 +59,7 @@ def put_away(session: Session, world: World, ages: Ages, now: datetime, limit: i
         done.issues = len(sound)
     if ages.mail is not None:
         done.mails = _slim(connection, now - ages.mail, limit)
-        outbox.forget_files(session, now - ages.mail)
+        attaching.forget(session, outbox.FILES, now - ages.mail)
     return done
 
 

@@ -8,8 +8,9 @@ from sqlalchemy import JSON, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, WebSession
+from notifications.attaching import AttachmentRow
 from notifications.moments import Moment
-from notifications.outbox import AttachmentRow, OutboxRow
+from notifications.outbox import OutboxRow
 
 __all__ = [
     "ApiToken",

@@ -10,7 +10,7 @@ from hashlib import sha256
 import orjson
 from sqlmodel import Session
 
-from notifications import outbox
+from notifications import attaching, limits, outbox
 from notifications.invitations import invitation
 from notifications.message import (
     Attachment,
@@ -24,13 +24,12 @@ from notifications.message import (
     TryAgain,
     check_address,
 )
-from notifications.outbox import Claimed, RetryPolicy
+from notifications.outbox import Claimed
 from notifications.rendering import Rendered, Renderer, plainly
+from notifications.retrying import RetryPolicy
 
 #: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
 RECORDED = 20
-#: Limits are counted over these spans.
-MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 #: A digest lists so many messages; of the rest it says how many.
 LINES = 200
 
@@ -106,7 +105,7 @@ async def dispatch_once(
     done = DispatchCounts()
     with open_session() as session:
         going = _claim(session, settings, now, limit, done)
-        files = outbox.files(session, going)
+        files = attaching.files(session, [each.attached for each in going])
     if going:
         book = _Book(open_session, settings, now, done)
         try:
@@ -124,12 +123,11 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
     if held is not None:
         done.stopped = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}"
         return []
-    if settings.per_minute:
-        limit = min(limit, settings.per_minute - outbox.sent_since(session, now - MINUTE))
-        if limit <= 0:
-            done.stopped = f"the limit of {settings.per_minute} mails a minute is reached"
-            return []
-    claimed = outbox.claim(session, now, limit, settings.node, settings.lease, settings.policy, together=True)
+    most = limit
+    if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now))):
+        done.stopped = f"the limit of {settings.per_minute} mails a minute is reached"
+        return []
+    claimed = outbox.claim(session, now, most, settings.node, settings.lease, settings.policy, together=True)
     going = claimed
     for urgent in (False, True):
         later = settings.may_send(now, urgent)
@@ -138,24 +136,10 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
             going = [each for each in going if each.urgent != urgent]
             done.postponed += outbox.postpone(session, quiet, later)
     if settings.per_hour:
-        going = _within_the_hour(session, settings, now, going, done)
-    return outbox.merge(session, going, settings.merge_over)
-
-
-def _within_the_hour(
-    session: Session, settings: DispatchSettings, now: datetime, going: list[Claimed], done: DispatchCounts
-) -> list[Claimed]:
-    """Who has had their share waits until an hour after the first of it; a digest that was begun is not broken up."""
-    had = outbox.sent_to(session, [each.recipient for each in going], now - HOUR)
-    full = {recipient: first + HOUR for recipient, (count, first) in had.items() if count >= settings.per_hour}
-    waiting: dict[datetime, list[Claimed]] = {}
-    for each in going:
-        if each.recipient in full and not each.urgent and not each.merged_into:
-            waiting.setdefault(full[each.recipient], []).append(each)
-    for until, some in waiting.items():
-        done.postponed += outbox.postpone(session, some, until)
-    later = {each.id for some in waiting.values() for each in some}
-    return [each for each in going if each.id not in later]
+        going, waiting = limits.within_the_hour(session, going, settings.per_hour, settings.merge_over, now)
+        done.postponed += waiting
+    merged = outbox.merge(session, going, settings.merge_over)
+    return limits.within_the_minute(session, merged, most, now) if settings.per_minute else merged
 
 
 class _Book:

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     and_,
     case,
-    delete,
     func,
     or_,
     select,
@@ -34,9 +33,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
+from notifications import attaching
 from notifications.kinds import SUMMARY_KINDS
-from notifications.message import Attachment, Draft, GiveUp, Hold, Outcome, Sent, TryAgain
+from notifications.message import Draft, GiveUp, Hold, Outcome, Sent, TryAgain
 from notifications.moments import Moment
+from notifications.retrying import USUAL, RetryPolicy
 
 
 class OutboxRow(SQLModel, table=True):
@@ -66,7 +67,7 @@ class OutboxRow(SQLModel, table=True):
     #: The key of the digest that it goes out in, together with others for the same person; set once, so that a digest that
     #: is sent again is the same digest.
     merged_into: str = Field(default="", sa_column_kwargs={"server_default": ""})
-    #: The file that goes with it: AttachmentRow.digest.
+    #: The file that goes with it: `attaching.AttachmentRow.digest`.
     attached: str = Field(default="", sa_column_kwargs={"server_default": ""})
     #: What it is a part of that somebody has to approve (a circular, a letter), who did, and when.
     approval: str = Field(default="", sa_column_kwargs={"server_default": ""})
@@ -74,29 +75,18 @@ class OutboxRow(SQLModel, table=True):
     approved_at: datetime | None = Field(default=None, sa_column=Column(Moment))
 
 
-class AttachmentRow(SQLModel, table=True):
-    """A file that goes with mails; kept once, however many get it."""
-
-    __tablename__ = "attachment"
-
-    digest: str = Field(primary_key=True)
-    name: str
-    content_type: str
-    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    kept_at: datetime = Field(sa_column=Column(Moment, nullable=False))
-
-
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
-ATTACHMENT = AttachmentRow.__table__  # type: ignore[attr-defined]
 #: What is still to be done is a small part of the table, and the only part of this index.
 # Written out, not bound: a planner uses a partial index only for a condition that it can read.
-_WAITING = text("state IN ('queued', 'sending')")
-Index("ix_outbox_waiting", OUTBOX.c.next_try_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
+WAITING = text("state IN ('queued', 'sending')")
+Index("ix_outbox_waiting", OUTBOX.c.next_try_at, sqlite_where=WAITING, postgresql_where=WAITING)
 _SENT = text("sent_at IS NOT NULL")
 Index("ix_outbox_sent_at", OUTBOX.c.sent_at, sqlite_where=_SENT, postgresql_where=_SENT)
 _DRAFTED = text("state = 'draft'")
 Index("ix_outbox_drafted", OUTBOX.c.approval, sqlite_where=_DRAFTED, postgresql_where=_DRAFTED)
 _WITH_FILE = text("attached <> ''")
+#: The files that messages still need.
+FILES = select(OUTBOX.c.attached).where(_WITH_FILE)
 Index("ix_outbox_attached", OUTBOX.c.attached, sqlite_where=_WITH_FILE, postgresql_where=_WITH_FILE)
 
 #: The states of what nobody has to look after any more.
@@ -159,18 +149,11 @@ def enqueue(session: Session, drafts: Iterable[Draft], now: datetime, domain: st
     for draft in drafts:
         row = dict(zip(COLUMNS, row_values(draft, now, domain), strict=True))
         if draft.attachment is not None:
-            file = _file(draft.attachment, now)
-            connection.execute(insert(ATTACHMENT).values(file).on_conflict_do_nothing(index_elements=["digest"]))
-            row["attached"] = file["digest"]
+            row["attached"] = attaching.keep(connection, draft.attachment, now)
         # counted by what comes back: drivers do not agree on the row count of an insert
         new = insert(OUTBOX).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(OUTBOX.c.id)
         added += connection.execute(new).first() is not None
     return added
-
-
-def _file(attachment: Attachment, now: datetime) -> dict[str, Any]:
-    digest = sha256(f"{attachment.name}\n{attachment.content_type}\n".encode() + attachment.data).hexdigest()
-    return {"digest": digest, **attachment._asdict(), "kept_at": now}
 
 
 class Claimed(NamedTuple):
@@ -193,34 +176,6 @@ class Claimed(NamedTuple):
     attached: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """When to try again: a table of minutes, then its last step until the life is used up (Postfix keeps five days too).
-
-    The life is time spent trying, counted in tries: a mail that waited over a long holiday, or through an outage, or while
-    our own login was refused, still has all of it.
-    """
-
-    minutes: tuple[int, ...] = (1, 5, 15, 60)
-    jitter: float = 0.2
-    life: timedelta = timedelta(days=5)
-    hold: timedelta = timedelta(minutes=5)
-
-    @property
-    def tries(self) -> int:
-        """How many tries fill the life; the last one that fails is the end."""
-        first = sum(self.minutes[:-1])
-        rest = max(0, self.life // timedelta(minutes=1) - first)
-        return len(self.minutes) - 1 + max(1, -(-rest // self.minutes[-1]))
-
-    def wait(self, key: str, attempt: int) -> timedelta:
-        """How long to wait after the given attempt (from 1); spread by a fifth, the same for the same message."""
-        base = self.minutes[min(max(attempt, 1), len(self.minutes)) - 1]
-        spread = int(sha256(f"{key}:{attempt}".encode()).hexdigest()[:8], 16) / 0xFFFFFFFF * 2 - 1
-        return timedelta(minutes=base * (1 + self.jitter * spread))
-
-
-USUAL = RetryPolicy()
 #: So many messages of the same recipients are claimed together at most, and so many rows are named in a statement.
 TOGETHER, STEP = 50_000, 1_000
 #: How the last error of a message begins that waits for our configuration to be mended.
@@ -244,7 +199,7 @@ def claim(
     done is one range of one index.
     """
     order = (case((OUTBOX.c.urgent, 0), else_=1), OUTBOX.c.next_try_at, OUTBOX.c.id)
-    due = select(OUTBOX).where(_WAITING, OUTBOX.c.next_try_at <= now).order_by(*order).with_for_update(skip_locked=True)
+    due = select(OUTBOX).where(WAITING, OUTBOX.c.next_try_at <= now).order_by(*order).with_for_update(skip_locked=True)
     connection = session.connection()
     found = list(connection.execute(due.limit(limit)))
     if together and len(found) == limit:
@@ -312,22 +267,6 @@ def _claimed(row: Any, token: str) -> Claimed:
         row.party,
         row.attached,
     )
-
-
-def files(session: Session, claimed: Iterable[Claimed]) -> dict[str, Attachment]:
-    """The files that go with these messages, by digest."""
-    wanted = {each.attached for each in claimed if each.attached}
-    if not wanted:
-        return {}
-    rows = session.connection().execute(select(ATTACHMENT).where(ATTACHMENT.c.digest.in_(wanted)))
-    return {row.digest: Attachment(row.name, row.content_type, row.data) for row in rows}
-
-
-def forget_files(session: Session, before: datetime) -> int:
-    """Files kept before then that no message needs any more are deleted; how many."""
-    needed = select(OUTBOX.c.attached).where(_WITH_FILE)
-    old = delete(ATTACHMENT).where(ATTACHMENT.c.kept_at <= before, ATTACHMENT.c.digest.not_in(needed))
-    return session.connection().execute(old).rowcount
 
 
 @dataclass(slots=True)
@@ -401,7 +340,7 @@ def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL) -> 
     """
     soon = and_(OUTBOX.c.next_try_at > now, OUTBOX.c.next_try_at <= now + policy.hold)
     held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD, autoescape=True))
-    statement = select(OUTBOX.c.next_try_at).where(_WAITING, soon, held).order_by(OUTBOX.c.next_try_at.desc()).limit(1)
+    statement = select(OUTBOX.c.next_try_at).where(WAITING, soon, held).order_by(OUTBOX.c.next_try_at.desc()).limit(1)
     return session.connection().execute(statement).scalar()
 
 
@@ -455,33 +394,9 @@ def counts(session: Session) -> dict[str, int]:
     return {state: count for state, count in session.connection().execute(statement)}
 
 
-#: What went out as one mail: itself, or the digest that it was in.
-_MAIL = case((OUTBOX.c.merged_into != "", OUTBOX.c.merged_into), else_=OUTBOX.c.key)
-
-
-def sent_since(session: Session, since: datetime) -> int:
-    """How many mails have gone out after `since`, and are going out."""
-    gone = select(func.count(_MAIL.distinct())).where(_SENT, OUTBOX.c.sent_at > since)
-    going = select(func.count(_MAIL.distinct())).where(_WAITING, OUTBOX.c.state == "sending")
-    connection = session.connection()
-    return int(connection.execute(gone).scalar_one() + connection.execute(going).scalar_one())
-
-
-def sent_to(session: Session, recipients: Iterable[str], since: datetime) -> dict[str, tuple[int, datetime]]:
-    """How many mails each of these has been sent after `since`, and when the first of them."""
-    wanted = sorted(set(recipients))
-    found: dict[str, tuple[int, datetime]] = {}
-    for start in range(0, len(wanted), STEP):
-        some = OUTBOX.c.recipient.in_(wanted[start : start + STEP])
-        counted = select(OUTBOX.c.recipient, func.count(_MAIL.distinct()), func.min(OUTBOX.c.sent_at))
-        rows = session.connection().execute(counted.where(_SENT, OUTBOX.c.sent_at > since, some).group_by(OUTBOX.c.recipient))
-        found |= {recipient: (count, first) for recipient, count, first in rows}
-    return found
-
-
 def waiting(session: Session) -> int:
     """How many are still to be sent, now or later; reads only their own small index."""
-    return session.connection().execute(select(func.count()).select_from(OUTBOX).where(_WAITING)).scalar_one()
+    return session.connection().execute(select(func.count()).select_from(OUTBOX).where(WAITING)).scalar_one()
 
 
 def listing(session: Session, state: str = "", limit: int = 100) -> list[Any]:
@@ -494,4 +409,4 @@ def listing(session: Session, state: str = "", limit: int = 100) -> list[Any]:
 
 def earliest(session: Session) -> datetime | None:
     """When there is next something to send."""
-    return session.connection().execute(select(func.min(OUTBOX.c.next_try_at)).where(_WAITING)).scalar()
+    return session.connection().execute(select(func.min(OUTBOX.c.next_try_at)).where(WAITING)).scalar()

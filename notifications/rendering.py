@@ -61,7 +61,9 @@ class BadTemplate(Exception):
 class Renderer:
     """Renders every kind of mail, an office's own templates first, the built-in ones where those fail."""
 
-    def __init__(self, override: Path | None = None) -> None:
+    def __init__(self, override: Path | None = None, *, replies: bool = False) -> None:
+        #: Replies are read, so a mail does not ask to leave them.
+        self._replies = replies
         own = ChoiceLoader([FileSystemLoader(str(override)), _shipped()]) if override else None
         self._own = _environment(_Checked(own)) if own else None
         self._built_in = _environment(_Checked(_shipped()))
@@ -108,7 +110,7 @@ class Renderer:
 
     def _both(self, subject: str, language: str, values: Mapping[str, str], blocks: tuple[Block, ...]) -> Rendered:
         subject = short(subject)
-        shown = {**values, "subject": subject, "blocks": blocks}
+        shown = {**values, "subject": subject, "blocks": blocks, "replies": self._replies}
         return Rendered(
             subject,
             self._layout.get_template(f"{language}/layout.txt").render(shown),

@@ -1,5 +1,7 @@
 """Mutation testing: every guard is taken out or turned round in turn, and some test must notice.
 
+No run of it is on record yet that could be relied on: it wants an hour of a quiet machine (see `BUDGET`).
+
 `python -m tests.faults.mutants` (after `uv pip install coverage`) does all of `MODULES`; `--sample N` takes N of each module by a fixed seed;
 `--only escalation/sweep.py` does one. Results are kept in `--results FILE`, so that a run that was broken off goes on where it was.
 First the tests that reach a line are found, by coverage; then each mutant is tried in a copy of the tree by a forked child that

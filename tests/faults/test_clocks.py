@@ -6,7 +6,6 @@ And calendars in trouble: a year that is not published, arrives late, or is chan
 import asyncio
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from escalation.world import WorldReader, touch
 from tests.faults.offices import ROOT, install, wanted
 from tests.faults.test_kill import finish
 from tests.faults.test_two_nodes import many, moves, overdue_moment
+from tests.programs import needed
 from tests.town import Town, at
 
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/New_York")
@@ -289,9 +289,9 @@ def test_a_provisional_deadline_is_counted_again_before_anything_goes_up(store: 
 
 def faked(folder: Path, offset: str) -> dict[str, str]:
     """The environment of a process whose wall clock is `offset` off, as the file says at any moment; its other clocks are right."""
-    if shutil.which("faketime") is None:
-        pytest.skip("faketime is not installed (Debian package `faketime`)")
-    found = subprocess.run(["faketime", "-m", "-f", "+0d", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [needed("faketime"), "-m", "-f", "+0d", "printenv", "LD_PRELOAD"], capture_output=True, text=True, check=True
+    )
     (folder / "clock").write_text(offset)
     return {
         **os.environ,

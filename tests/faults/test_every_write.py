@@ -22,8 +22,14 @@ from tests.faults.nursery import LEASE, Nursery, dispatch
 from tests.faults.sink import Sink
 from tests.faults.test_kill import finish, torn
 from tests.faults.test_two_nodes import every_move_has_its_mails, many, moves, overdue_moment
+from tests.programs import needed
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: apt-get install strace")
+
+@pytest.fixture(autouse=True)
+def strace() -> str:
+    return needed("strace")
+
+
 #: What reaches the disk, and what leaves through a socket.
 DISK, NETWORK = "pwrite64,fdatasync,fsync,ftruncate,unlink", "sendto,sendmsg"
 ISSUES = 5

@@ -10,9 +10,9 @@ import pytest
 
 from notifications.message import Message, Sent, to_bytes
 from notifications.smtp import SmtpChannel, SmtpSettings
-from tests.mail.conftest import installed
 from tests.mail.letters import Letter
 from tests.mail.postfix import Postfix
+from tests.programs import needed
 
 pytestmark = pytest.mark.programs
 
@@ -30,7 +30,7 @@ XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X
 
 def scores(mails: list[bytes], home: Path) -> dict[str, tuple[float, str]]:
     """Message-ID -> (score, the rules that fired), by the local rules alone, without memory of earlier mails."""
-    program = installed("spamassassin", program="spamassassin")
+    program = needed("spamassassin")
     box = b"".join(b"From tiji Mon Nov 23 09:00:00 2026\n" + mail.replace(b"\r\n", b"\n") + b"\n" for mail in mails)
     command = [program, "--local", "--mbox", "--cf=use_bayes 0", "--cf=use_auto_whitelist 0", "--cf=fold_headers 0"]
     told = subprocess.run(
@@ -56,7 +56,7 @@ def test_spamassassin_has_nothing_against_any_mail(every: list[Letter], tmp_path
 
 def test_postfix_takes_and_delivers_every_mail_unchanged(every: list[Letter]) -> None:
     messages = [letter.message for letter in every]
-    with Postfix(installed("postfix", program="postfix")) as postfix:
+    with Postfix(needed("postfix")) as postfix:
         assert asyncio.run(_sent(postfix.port, messages)) == {Sent}
         delivered = postfix.delivered(len(messages))
         log = postfix.log()

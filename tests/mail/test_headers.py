@@ -18,10 +18,10 @@ from selectolax.lexbor import LexborHTMLParser
 
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.message import BadAddress, Message, check_address, to_bytes
-from tests.mail.conftest import installed
 from tests.mail.letters import EACH, Letter, draft, office, sent
 from tests.mail.samples import facts
 from tests.mail.test_features import wrong_with
+from tests.programs import missing, needed
 
 pytestmark = pytest.mark.programs
 
@@ -53,13 +53,15 @@ def python(raw: bytes) -> EmailMessage:
 
 def perl(mails: list[bytes], folder: Path) -> list[dict[str, Any]]:
     """By Email::MIME."""
-    program = installed("perl", program="perl")
+    program = needed("perl")
+    if subprocess.run([program, "-MEmail::MIME", "-e", "1"], check=False, capture_output=True).returncode:
+        missing("Perl's Email::MIME", "libemail-mime-perl")
     paths = []
     for number, raw in enumerate(mails):
         paths.append(folder / f"{number}.eml")
         paths[-1].write_bytes(raw)
     told = subprocess.run([program, Path(__file__).parent / "parse.pl", *paths], check=False, capture_output=True, timeout=120)
-    assert told.returncode == 0, f"is it installed? apt-get install libemail-mime-perl\n{told.stderr.decode()}"
+    assert told.returncode == 0, told.stderr.decode()
     assert told.stderr == b"", told.stderr.decode()
     return [json.loads(line) for line in told.stdout.splitlines()]
 

@@ -10,13 +10,12 @@ from escalation import approvals
 from escalation.app import App
 from escalation.config import DatabaseSettings, Settings
 from escalation.errors import NotFound, Refused
-from escalation.notices import drafts
 from escalation.queries import OUTBOX
 from escalation.summaries.making import Summariser
 from tests.town import CITY_COORDINATOR, INSPECTION, LEADER, OFFICE, Town, at
 
-assert drafts
-QUIET_YEAR = 60
+#: Days in which an urgent issue that nobody touches is overdue with the province.
+LONG = 60
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def mails(town: Town, **where: str) -> list:
 def late_at_the_top(town: Town) -> str:
     """An urgent issue that nobody did anything about, until it was overdue with the province."""
     number = town.dispatched(severity="urgent")
-    for day in town.days(QUIET_YEAR):
+    for day in town.days(LONG):
         town.sweep(day)
         if town.facts(number).letters:
             return number

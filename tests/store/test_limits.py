@@ -125,3 +125,31 @@ def test_waiting_for_the_hour_is_no_try(store, post):
     with store.reading() as session:
         row = next(row for row in outbox.listing(session) if row.key == "b")
     assert (row.state, row.attempts, row.next_try_at) == ("queued", 0, NOW + timedelta(hours=1))
+
+
+def test_messages_of_one_person_that_are_too_few_for_a_digest_count_each(store, post):
+    for person in range(4):
+        for each in range(3):
+            facts = orjson.dumps({"number": f"WT26-{person}{each}", "title": "冷库"})
+            draft = Draft(f"p{person}@example.com", "closed", "zh_CN", facts, f"{person}:{each}", f"WT26-{person}{each}", "A")
+            with store.transaction() as session:
+                outbox.enqueue(session, [draft], NOW, "example.com")
+    for _ in range(24):
+        look(store, post, per_minute=4)
+        post.now += LOOK
+    assert len(post.taken) == 12
+    assert post.most(timedelta(minutes=1)) <= 4
+
+
+def test_the_limit_of_an_hour_holds_within_one_dispatch(store, post):
+    fill(store, 5, "full@example.com")
+    for each in range(5):
+        facts = orjson.dumps({"number": f"WT26-{each:04}", "title": "冷库"})
+        with store.transaction() as session:
+            draft = Draft("one@example.com", "closed", "zh_CN", facts, f"one:{each}", f"WT26-{each:04}", "A")
+            outbox.enqueue(session, [draft], NOW, "example.com")
+    for _ in range(10):
+        look(store, post, per_hour=3, merge_over=5)
+        post.now += timedelta(minutes=20)
+    assert post.most(timedelta(hours=1), "one@example.com") == 3
+    assert sum(to == "one@example.com" for _, to, _ in post.taken) == 5

@@ -229,3 +229,17 @@ def test_without_any_template_the_facts_still_go_out():
     assert "number: WT26-0007" in rendered.text
     assert "&lt;b&gt;" in rendered.html
     assert rendered.problem == "why"
+
+
+@pytest.mark.parametrize(
+    ("language", "asks", "says"), [("zh_CN", "请勿回复", "记为办理进展"), ("en", "do not reply", "recorded as progress")]
+)
+def test_who_may_answer_by_reply_is_told_so_and_nobody_else(language, asks, says):
+    reading = Renderer(replies=True)
+    mine = reading.render("dispatch_notice", language, facts(language))
+    others = reading.render("dispatch_notice", language, facts(language, recipient_role="coordinator"))
+    for body in (mine.text, mine.html):
+        assert says in body
+        assert asks not in body
+    assert asks in others.text
+    assert asks in BUILT_IN.render("dispatch_notice", language, facts(language)).text

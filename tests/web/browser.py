@@ -2,17 +2,16 @@
 
 import asyncio
 import os
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.programs import needed
 from tests.web.office import PASSWORD
 
 ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -39,10 +38,8 @@ def served(web: Any) -> Iterator[str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The browser. Fails, and says how to get it, where there is none."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.fail("there is no Chromium: apt-get install chromium fonts-noto-cjk")
+    """The browser."""
+    path = needed("chromium", "chromium", "fonts-noto-cjk")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGS)
         yield browser
