@@ -41,7 +41,7 @@ def _dealt_with(session: Session, world: World, mail: Incoming, now: datetime, o
             return Outcome("delayed", number, verdict(mail).reason)
         case "automatic":
             return Outcome("automatic", number, mail.subject)
-    # anybody can write any address into From: only whoever got our mail knows its Message-ID
+    # anybody can write any address into From: it counts for nothing without the Message-ID of a mail that went to that address
     to_them = [row for row in ours if mail.sender and row.recipient.casefold() == mail.sender]
     done = None
     if to_them and verified(mail, authserv):

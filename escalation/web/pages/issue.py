@@ -1,6 +1,7 @@
 """`/issues/{number}`: one issue whole, and exactly the actions that this person may take now."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from sqlmodel import Session
 from escalation import queries, scope, views
 from escalation.choices import PAUSES, Choice, choices, not_now
 from escalation.commands import Do
-from escalation.errors import Conflict, EscalationError, NotFound, Refused, UsageError
+from escalation.errors import Conflict, EscalationError, Refused, UsageError
 from escalation.explaining import counted, explain
 from escalation.scope import Sight
 from escalation.users import audit
@@ -127,10 +128,8 @@ def acted(given: Form, number: str, action: str) -> Response:
     try:
         wanted = _wanted(given, number, action)
         desk.app.change(lambda session, world: _act(desk, session, world, wanted, given["as"]))
-    except NotFound as error:
-        # outside the scope the issue itself is not there; inside, something else is missing that was named
-        return _again(given, number, action, error)
     except (Refused, Conflict, UsageError) as error:
+        # outside the scope the issue itself is not there, and showing it again raises; inside, what was named is missing
         return _again(given, number, action, error)
     return RedirectResponse(f"/issues/{number}?done={action}", 303)
 
@@ -141,12 +140,8 @@ def _act(desk: Desk, session: Session, world: World, wanted: Do, code: str) -> N
     if wanted.into:
         scope.refuse_unseen(session.connection(), seen, wanted.into)
     party = seeing.who_acts(session, world, desk, wanted.number, wanted.action, code)
-    desk.app.acting(session, world, Do(**{**_values(wanted), "party": party.code}), desk.now)
+    desk.app.acting(session, world, replace(wanted, party=party.code), desk.now)
     audit.note(session, desk.now, desk.user.login, wanted.action, f"{wanted.number} as {party.code}")
-
-
-def _values(wanted: Do) -> dict[str, Any]:
-    return {name: getattr(wanted, name) for name in Do.__dataclass_fields__}
 
 
 def _wanted(given: Posted, number: str, action: str) -> Do:
