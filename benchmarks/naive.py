@@ -58,7 +58,7 @@ def _escalate(session, issue_id, now) -> None:  # type: ignore[no-untyped-def]
             due_at=issue.due_at,
         )
     )
-    body = orjson.dumps({"number": issue.number, "seq": issue.version, "changes": "x" * 900})
+    body = orjson.dumps({"number": issue.number, "seq": issue.version, "changes": "x" * 560})
     issue.head = sha256(issue.head + body).digest()
     session.add(
         JournalEntry(
@@ -92,7 +92,7 @@ def _escalate(session, issue_id, now) -> None:  # type: ignore[no-untyped-def]
                 recipient="dept01@example.com",
                 kind="escalation_notice",
                 about=issue.number,
-                facts=b"y" * 900,
+                facts=b"y" * 710,
                 queued_at=now,
                 next_try_at=now,
             )

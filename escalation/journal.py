@@ -24,7 +24,7 @@ def body(before: Facts, to_state: str, decision: Decision, requests: Iterable[Re
         "action": decision.action,
         "from": "" if first else f"{before.stage}.{before.status}",
         "to": to_state,
-        "changes": beginning(before) | dict(decision.changes) if first else decision.changes,
+        "changes": beginning(before) | dict(decision.changes) if first else _different(before, decision.changes),
     }
     if decision.leave:
         entry["leave"] = decision.leave
@@ -41,6 +41,11 @@ def body(before: Facts, to_state: str, decision: Decision, requests: Iterable[Re
     if decision.texts:
         entry["texts"] = decision.texts
     return orjson.dumps(entry)
+
+
+def _different(before: Facts, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What really changes: a stay that begins clears clocks that were not running, and that is no news."""
+    return {name: value for name, value in changes.items() if getattr(before, name) != value}
 
 
 def beginning(facts: Facts) -> dict[str, Any]:

@@ -95,12 +95,12 @@ def drafts(change: Change, world: World, base_url: str = "", policy: Audience = 
         body = bodies.get(language)
         if body is None:
             said = _said(change, world, language, base_url, decision.reason)
-            body = bodies[language] = _known(change, world, language) + orjson.dumps(said)[1:-1]
+            body = bodies[language] = _known(change, world, language) + _json(said)[1:-1]
         key = f"{start}{letter.kind}:{letter.party.code}"
         if letter.unreachable:
             reason = f"{letter.unreachable}: no mail address" if language == "en" else f"{letter.unreachable}没有可用的邮箱"
             said = _said(change, world, language, base_url, reason)
-            facts = _known(change, world, language) + orjson.dumps(said)[1:-1] + letter.tail
+            facts = _known(change, world, language) + _json(said)[1:-1] + letter.tail
             key = f"{start}{letter.kind}:{letter.unreachable}:{letter.party.code}"
         else:
             facts = body + letter.tail
@@ -160,7 +160,7 @@ def _tail(party: Party, audience: str, request: Request | None) -> bytes:
         "request_kind": request.kind if request else "",
         "decision": request.state if request else "",
     }
-    return b"," + orjson.dumps(said)[1:]
+    return b"," + _json(said)[1:]
 
 
 def _instead(change: Change, world: World, party: Party, today: date) -> Iterator[Letter]:
@@ -221,7 +221,7 @@ def _known(change: Change, world: World, language: str) -> bytes:
     )
     found: bytes | None = world.memo.get(shared)
     if found is None:
-        found = world.remember(shared, orjson.dumps(_names(change, world, language))[:-1] + b",")
+        found = world.remember(shared, _json(_names(change, world, language))[:-1] + b",")
     return found
 
 
@@ -250,6 +250,11 @@ def _names(change: Change, world: World, language: str) -> dict[str, str]:
         "actor_role": actor.role if actor else "system",
         "cc": "",
     }
+
+
+def _json(said: dict[str, str]) -> bytes:
+    """JSON of what there is to say: an empty fact reads the same as one that is not there."""
+    return orjson.dumps({name: value for name, value in said.items() if value})
 
 
 def _said(change: Change, world: World, language: str, base_url: str, reason: str) -> dict[str, str]:
