@@ -92,7 +92,7 @@ def _escalate(session, issue_id, now) -> None:  # type: ignore[no-untyped-def]
                 recipient="dept01@example.com",
                 kind="escalation_notice",
                 about=issue.number,
-                facts=b"y" * 710,
+                facts=b"y" * 770,
                 queued_at=now,
                 next_try_at=now,
             )
