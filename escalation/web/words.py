@@ -306,6 +306,12 @@ password_set 重设密码 set a password
 token_made 签发令牌 made a token
 token_revoked 撤销令牌 revoked a token
 outbox_retry 重发邮件 mails sent again
+outbox_drop 作废邮件 mails dropped
+user_parties 变更用户代表的单位 changed whom a user acts for
+party_changed 变更单位 changed a party
+calendar_imported 导入日历 imported a calendar
+workflow_activated 启用流程版本 activated a workflow version
+aside_retry 重试搁置的问题 set-aside issues tried again
 """),
 }
 #: Days off, as the calendar names them.

@@ -2,8 +2,22 @@
 
 from fastapi import APIRouter
 
-from escalation.web.pages import admin, approving, board, entering, issue, issues, links, raising, summaries, todo
+from escalation.web.pages import (
+    accounts,
+    admin,
+    approving,
+    board,
+    directory,
+    entering,
+    issue,
+    issues,
+    links,
+    raising,
+    rulebook,
+    summaries,
+    todo,
+)
 
 router = APIRouter()
-for each in (entering, links, todo, raising, issues, issue, board, summaries, approving, admin):
+for each in (entering, links, todo, raising, issues, issue, board, summaries, approving, admin, accounts, directory, rulebook):
     router.include_router(each.router)
