@@ -175,7 +175,7 @@ def test_a_page_says_that_somebody_else_was_faster_and_keeps_what_was_typed(smal
 
 PAGES = {
     "todo": "/", "issues": "/issues?state=all", "issue": "/issues/WT26-0024", "narrowed": "/issues?light=red&stage=province",
-    "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "projects": "/projects",
+    "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "charts": "/charts", "projects": "/projects",
     "project": "/projects/HLJ26-001", "summaries": "/summaries", "nodes": "/admin/nodes", "outbox": "/admin/outbox?state=queued",
     "users": "/admin/users", "user": "/admin/users/chen", "parties": "/admin/parties", "party": "/admin/parties/PT0013",
     "categories": "/admin/categories", "calendar": "/admin/calendar", "workflows": "/admin/workflows",

@@ -165,7 +165,7 @@ def test_naughty_strings_stay_text_wherever_they_appear(small: Office, text: str
 def test_every_page_in_english_and_in_chinese(small: Office) -> None:
     who = small.person("boss", OFFICE, admin=True)
     number = small.town.dispatched()
-    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/board", "/projects", "/projects/HLJ26-001", "/summaries",
+    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/board", "/charts", "/projects", "/projects/HLJ26-001", "/summaries",
              "/admin/nodes", "/admin/outbox", "/admin/users", "/admin/users/boss", "/admin/parties", "/admin/parties/PT0013",
              "/admin/categories", "/admin/calendar", "/admin/workflows", "/admin/workflows/provincial@1", "/admin/audit")  # fmt: skip
 

@@ -7,6 +7,7 @@ from escalation.web.pages import (
     admin,
     approving,
     board,
+    charts,
     directory,
     entering,
     issue,
@@ -19,5 +20,20 @@ from escalation.web.pages import (
 )
 
 router = APIRouter()
-for each in (entering, links, todo, raising, issues, issue, board, summaries, approving, admin, accounts, directory, rulebook):
+for each in (
+    entering,
+    links,
+    todo,
+    raising,
+    issues,
+    issue,
+    board,
+    charts,
+    summaries,
+    approving,
+    admin,
+    accounts,
+    directory,
+    rulebook,
+):
     router.include_router(each.router)
