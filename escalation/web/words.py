@@ -314,6 +314,13 @@ workflow_activated 启用流程版本 activated a workflow version
 aside_retry 重试搁置的问题 set-aside issues tried again
 """),
 }
+#: Why an organ helps beside the one that leads.
+HELPS: Pairs = _pairs("""
+named 台账列明 named in the ledger
+co_handling 协办 a sub-task
+consultation 被征求意见 its opinion was asked
+before 原承办单位 led before
+""")
 #: Days off, as the calendar names them.
 DAY_OFF: Pairs = {
     name: (chinese, name)
