@@ -161,6 +161,7 @@ chase 逾期待督办 overdue at your stage
 processing 正在办理 in progress
 """)
 MAIL_STATE: Pairs = _pairs("""
+draft 待签发 awaits approval
 queued 待发送 queued
 sending 发送中 being sent
 sent 已发出 sent
@@ -210,6 +211,11 @@ summary_daily 日报 daily summary
 summary_weekly 周报 weekly summary
 summary_monthly 月报 monthly summary
 circular 通报 circular
+approval_asked 请签发 asked to approve
+address_bounced 退信告知 mail came back
+reply_refused 回复未能办理 a reply was not taken
+stranger_mail 外部来信 mail of a stranger
+digest 汇总 several in one
 """)
 #: What happens by itself when a clock has run out.
 CLOCK: Pairs = _pairs("""

@@ -8,8 +8,8 @@
 
   // series by their meaning: what is late is red everywhere
   const palette = (kind) => {
-    const [blue, red, green, yellow, grey] = ["--accent", "--red", "--green", "--yellow-lamp", "--still"].map(colour);
-    return { flow: [blue, green, red], "stacked-bars": [red, blue], "stacked-columns": [yellow, grey, blue, green, red], bars: [blue, grey] }[kind];
+    const [blue, red, green, yellow, grey, teal] = ["--accent", "--red", "--green", "--yellow-lamp", "--still", "--teal"].map(colour);
+    return { flow: [blue, green, red], "stacked-bars": [red, blue], "stacked-columns": [yellow, teal, blue, green, grey], bars: [blue, grey] }[kind];
   };
 
   const option = (box, data) => {
