@@ -113,7 +113,9 @@ def test_the_demo_ends_on_its_page_and_every_login_that_it_prints_is_let_in(tmp_
         assert told["url"].startswith("http://127.0.0.1:")
         assert {each["role"] for each in told["logins"]} == set(ROLES)
         for each in told["logins"]:
-            with httpx2.Client(base_url=told["url"], headers={"Sec-Fetch-Site": "same-origin"}, trust_env=False, timeout=60) as client:
+            with httpx2.Client(
+                base_url=told["url"], headers={"Sec-Fetch-Site": "same-origin"}, trust_env=False, timeout=60
+            ) as client:
                 assert enter(client, each["login"], each["password"]).status_code == 303, each["login"]
                 page = client.get("/")
                 assert page.status_code == 200
