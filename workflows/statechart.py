@@ -84,12 +84,12 @@ def _row(key: str, top: int, stages: Mapping[str, str], words: Words, enters: bo
         parts.append(_label(left + GAP // 2 - 3, middle - 7, words("action", action), "middle"))
     work, review = (LEFT + number * (BOX + GAP) for number in (2, 3))
     below = top + TALL
-    parts.append(_arrow(f"M{review + BOX // 2} {below}v16H{work + BOX - 14}V{below}", "back"))
+    parts.append(_arrow(f"M{review + BOX // 2} {below}v16H{work + BOX - 8}V{below}", "back"))
     parts.append(_label(review - GAP // 2 + 10, below + 30, words("action", "return_for_rework"), "middle"))
-    parts.append(_arrow(f"M{work + 34} {below}V{top + 66}", "usual"))
-    parts.append(_label(work + 28, below + 21, words("action", "suspend"), "end"))
-    parts.append(_arrow(f"M{work + 58} {top + 66}V{below}", "back"))
-    parts.append(_label(work + 64, below + 21, words("action", "resume"), "start"))
+    parts.append(_arrow(f"M{work + 24} {below}V{top + 66}", "usual"))
+    parts.append(_label(work + 18, below + 21, words("action", "suspend"), "end"))
+    parts.append(_arrow(f"M{work + 44} {top + 66}V{below}", "back"))
+    parts.append(_label(work + 49, below + 21, words("action", "resume"), "start"))
     return parts
 
 
