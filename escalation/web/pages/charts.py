@@ -10,7 +10,7 @@ from sqlmodel import Session
 from escalation.scope import Sight
 from escalation.summaries.trends import Standing, Trends, trends
 from escalation.web import words
-from escalation.web.pages.showing import show, stage_names
+from escalation.web.pages.showing import show, stages_in_use
 from escalation.web.pages.todo import Seated
 from escalation.world import World
 
@@ -26,11 +26,11 @@ def charts(desk: Seated, weeks: int = PERIODS[1]) -> Response:
     weeks = weeks if weeks in PERIODS else PERIODS[1]
 
     def told(session: Session, world: World, seen: Sight) -> tuple[Trends, dict[str, tuple[str, str]]]:
-        return trends(session, world, seen, desk.now, weeks), stage_names(world)
+        found = trends(session, world, seen, desk.now, weeks)
+        return found, stages_in_use(world, (each.key.partition(".")[0] for each in found.places))
 
     found, stages = desk.look(told)
     places = {each.key: each for each in found.places}
-    stages |= {key: (key, key) for key in (each.key.partition(".")[0] for each in found.places) if key not in stages}
     values = {
         "trends": found,
         "stages": stages,
