@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
-from escalation import addresses, commands, migrating, queries, scope, secrets, views, waking
+from escalation import addresses, commands, migrating, queries, scope, secrets, versions, views, waking
 from escalation.applying import Outgoing
 from escalation.archive import Ages, Stored, put_away
 from escalation.audience import audience
-from escalation.commands import Do, Raise, Raised
+from escalation.commands import Do, Moved, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
 from escalation.errors import BadConfig, NotFound
@@ -26,6 +26,7 @@ from escalation.inbound.mail import Limits
 from escalation.inbound.reading import Inbox, Reading
 from escalation.inbound.sources import Folder, Source
 from escalation.ledger import importing
+from escalation.ledger.notice import Days
 from escalation.links import Links
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
@@ -33,6 +34,7 @@ from escalation.summaries import Times
 from escalation.summaries.making import Made, Summariser
 from escalation.summaries.rendering import SummaryRenderer
 from escalation.sweep import Sweeper, Swept
+from escalation.users import audit
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from notifications.channels import FolderChannel
@@ -41,7 +43,7 @@ from notifications.message import Channel
 from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
 from workflows.calendar import WorkCalendar
-from workflows.loading import digest, loads, source_of
+from workflows.loading import source_of
 
 T = TypeVar("T")
 #: The ledger that is shipped: 206 parties, the catalogue, 12 projects, 30 issues as of 2026-11-23; invented.
@@ -72,25 +74,10 @@ class App:
     def init(self, now: datetime) -> str:
         """Makes the tables or brings them to the newest schema, and keeps the definition for new issues; the revision."""
         revision = migrating.upgrade(self.store)
+        workflow = self.settings.workflow.file
         with self.store.transaction() as session:
-            self._keep_workflow(session, now)
+            versions.keep(session, self.definition(), workflow or "provincial.toml", now, named=bool(workflow))
         return revision
-
-    def _keep_workflow(self, session: Session, now: datetime) -> None:
-        """A version is kept as it is for ever; the same version with other rules is refused."""
-        source = self.definition()
-        workflow = loads(source, self.settings.workflow.file or "provincial.toml")
-        known = session.get(WorkflowRow, workflow.id)
-        if known is not None and known.digest == digest(source):
-            return
-        if known is not None:
-            raise BadConfig(f"{workflow.id} is in the store with other rules", "give the changed definition a higher version")
-        row = WorkflowRow(
-            id=workflow.id, key=workflow.key, version=workflow.version, source=source, digest=digest(source), added_at=now
-        )
-        session.add(row)
-        session.flush()
-        touch(session)
 
     def definition(self) -> str:
         """The text of the definition for new issues. Raises BadConfig when the file cannot be read."""
@@ -149,15 +136,29 @@ class App:
             return scope.EVERYTHING
         return scope.sight([commands.find_party(world, party)], world, world.calendar.local_day(now))
 
-    def add_days(self, days: dict[date, tuple[bool, str]], source: str, now: datetime) -> int:
+    def add_days(self, days: Days, source: str, now: datetime) -> int:
         """Days that differ from the published calendar; every running deadline is counted again. How many moved."""
+        return len(self.change_days(days, source, now))
 
-        def work(session: Session) -> int:
+    def change_days(
+        self, days: Days, source: str, now: datetime, *, dry_run: bool = False, by: str = "command line"
+    ) -> list[Moved]:
+        """The same, or in a dry run what would come of it: the deadlines that move."""
+        hours = self.settings.calendar
+
+        def work(session: Session) -> list[Moved]:
+            trial = session.begin_nested()
             for day, (working, name) in days.items():
                 session.merge(CalendarDay(day=day, working=working, name=name, source=source))
             touch(session)
             session.flush()
-            return commands.recount_deadlines(session, self.worlds.read(session), now, self.outgoing)
+            # read by a reader of its own: whoever keeps a world must not keep one that is not committed
+            world = WorldReader(hours.zone, hours.opens, hours.closes).read(session)
+            moved = commands.recount_deadlines(session, world, now, self.outgoing)
+            audit.note(session, now, by, "calendar_imported", f"{source}: {len(days)} days; {len(moved)} deadlines counted again")
+            session.flush()
+            trial.rollback() if dry_run else trial.commit()
+            return moved
 
         return self._change(work)
 

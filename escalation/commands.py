@@ -88,6 +88,14 @@ class Raised(NamedTuple):
     why: tuple[str, ...]
 
 
+class Moved(NamedTuple):
+    """A deadline that was counted again; both in UTC, the same where only a reminder moved."""
+
+    number: str
+    before: datetime
+    after: datetime
+
+
 def find_party(world: World, text: str) -> Party:
     """The party with this code or name. Raises NotFound with the nearest names."""
     party = world.directory.find(text)
@@ -259,12 +267,12 @@ def actions_for(session: Session, world: World, number: str, party: str, now: da
     return allowed(snapshot, hats(who, snapshot, world.calendar.local_day(now)))
 
 
-def recount_deadlines(session: Session, world: World, now: datetime, outgoing: Outgoing | None) -> int:
-    """Counts every running deadline again after the calendar changed; answers how many entries were written."""
+def recount_deadlines(session: Session, world: World, now: datetime, outgoing: Outgoing | None) -> list[Moved]:
+    """Counts every running deadline again after the calendar changed; one for each entry that was written."""
     now = utc(now)
     open_now = select(ISSUE.c.number).where(ISSUE.c.status.in_(("pending_ack", "processing")), ISSUE.c.due_at > now)
     numbers = list(session.connection().execute(open_now).scalars())
-    done = 0
+    moved: list[Moved] = []
     for start in range(0, len(numbers), queries.CHUNK):
         loaded = queries.load(session.connection(), world, numbers[start : start + queries.CHUNK], now)
         steps = [
@@ -272,8 +280,11 @@ def recount_deadlines(session: Session, world: World, now: datetime, outgoing: O
             for each in loaded.values()
             if (decision := recount(each.snapshot, world.rules(each.snapshot.facts.workflow), now)) is not None
         ]
-        done += len(applying.apply(session, world, steps, outgoing)) if steps else 0
-    return done
+        for facts in applying.apply(session, world, steps, outgoing) if steps else ():
+            before = loaded[facts.number].snapshot.facts.due_at
+            assert before is not None and facts.due_at is not None
+            moved.append(Moved(facts.number, before, facts.due_at))
+    return moved
 
 
 def amend(session: Session, number: str, attributes: Mapping[str, Any]) -> None:

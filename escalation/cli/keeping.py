@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from escalation import backing, migrating, nodes
+from escalation import asides, backing, migrating, nodes
 from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json, show_table
 from escalation.clock import system_clock
 from escalation.verifying import Verified, verify
 from escalation.world import WorldReader
+
+aside = typer.Typer(help="搁置 issues that a sweep could not decide")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +26,11 @@ def register(app: typer.Typer) -> None:
         "Example: escalation restore --check backups/today.zip",
     )(restore)
     app.command("archive", help="归档 put away what has been over for long.\n\nExample: escalation archive --json")(archive)
+    aside.command("list", help="查看 what a sweep could not decide, and why.\n\nExample: escalation aside list")(aside_list)
+    aside.command("retry", help="重试 the next sweep looks at them again.\n\nExample: escalation aside retry WT26-0031")(
+        aside_retry
+    )
+    app.add_typer(aside, name="aside")
     app.command("nodes", help="节点 the processes that work on this store.\n\nExample: escalation nodes")(listed)
 
 
@@ -106,3 +113,30 @@ def listed(at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> N
         return
     columns = ["id", "kind", "program", "state", "seen_at", "swept_at", "sweep_seconds", "dispatched_at"]
     show_table("节点 nodes", columns, [[node[column] or "-" for column in columns] for node in found])
+
+
+def aside_list(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Lists what is set aside."""
+    with opened(config) as app, app.store.reading() as session:
+        rows = [dict(row._mapping) for row in asides.listed(session)]
+    if as_json:
+        show_json({"items": rows})
+        return
+    columns = ["number", "title", "at", "tries", "wake_at", "error"]
+    show_table(f"搁置 set aside: {len(rows)}", columns, [[row[column] or "-" for column in columns] for row in rows])
+
+
+def aside_retry(
+    numbers: Annotated[list[str] | None, typer.Argument(metavar="NUMBER…", help="编号 which issues; default: all")] = None,
+    at: At = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lets the next sweep try again."""
+    with opened(config) as app:
+        now = moment(at, app)
+        count = app.change(lambda session, world: asides.try_again(session, numbers or None, now))
+    if as_json:
+        show_json({"retried": count})
+    else:
+        say(f"{count} 件将在下次巡查时重试 will be tried again by the next sweep")

@@ -1,15 +1,15 @@
 """Commands about the ledger and the calendar: import, calendar."""
 
-import csv
-import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json, show_table
 from escalation.errors import UsageError
+from escalation.ledger import notice
 from escalation.ledger.report import write_report
 
 calendar = typer.Typer(help="工作日历 the working calendar")
@@ -83,45 +83,29 @@ def _cell(bad: Any) -> dict[str, Any]:
 
 
 def import_calendar(
-    file: Annotated[Path, typer.Argument(metavar="FILE")], at: At = "", config: ConfigFile = None, as_json: AsJson = False
+    file: Annotated[Path, typer.Argument(metavar="FILE")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只看不改 say which deadlines would move, write nothing")] = False,
+    at: At = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Imports a notice of days off; running deadlines are counted again."""
-    days = _notice(file)
-    with opened(config) as app:
-        moved = app.add_days(days, file.name, moment(at, app))
-    if as_json:
-        show_json({"days": len(days), "deadlines_changed": moved})
-        return
-    say(f"{len(days)} 天已导入 days imported; {moved} 件问题的时限重新计算 deadlines changed")
-
-
-def _notice(file: Path) -> dict[date, tuple[bool, str]]:
-    """The days of a notice. Raises UsageError naming the line that cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        days = notice.read(file.read_text(encoding="utf-8-sig"), file.name)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", "name a JSON or CSV file in UTF-8") from error
-    try:
-        if file.suffix.lower() == ".json":
-            listed = json.loads(text)["days"]
-            return {date.fromisoformat(each["date"]): (not each["isOffDay"], each.get("name", "")) for each in listed}
-        return {_day(row, number): _working(row, number) for number, row in enumerate(csv.reader(text.splitlines()), 1) if row}
-    except (KeyError, ValueError, TypeError, json.JSONDecodeError) as error:
-        raise UsageError(f"{file}: {error}", 'a CSV line is "2027-02-05,holiday,Spring Festival"; JSON has "days"') from error
-
-
-def _day(row: list[str], number: int) -> date:
-    try:
-        return date.fromisoformat(row[0].strip())
-    except ValueError as error:
-        raise ValueError(f"line {number}: {row[0]!r} is no date") from error
-
-
-def _working(row: list[str], number: int) -> tuple[bool, str]:
-    kind = row[1].strip().lower() if len(row) > 1 else ""
-    if kind not in ("working", "holiday", "上班", "放假"):
-        raise ValueError(f"line {number}: {kind!r} is neither working nor holiday")
-    return kind in ("working", "上班"), row[2].strip() if len(row) > 2 else ""
+    with opened(config) as app:
+        moved = app.change_days(days, file.name, moment(at, app), dry_run=dry_run)
+        zone = app.settings.calendar.zone
+    if as_json:
+        told = [{"number": each.number, "before": each.before, "after": each.after} for each in moved]
+        show_json({"days": len(days), "deadlines_changed": len(moved), "moved": told, "dry_run": dry_run})
+        return
+    say(f"{len(days)} 天{'待' if dry_run else '已'}导入 days; {len(moved)} 件问题的时限重新计算 deadlines changed")
+    if moved:
+        local = ZoneInfo(zone)
+        rows = [[each.number, *(f"{when.astimezone(local):%Y-%m-%d %H:%M}" for when in each[1:])] for each in moved[:100]]
+        show_table("时限 deadlines", ["编号 number", "原 before", "现 after"], rows)
 
 
 def show_calendar(

@@ -10,6 +10,7 @@ import typer
 from escalation import demo as play
 from escalation import logs
 from escalation.app import App
+from escalation.cli import showing
 from escalation.cli.shared import AsJson, At, ConfigFile, console, moment, opened, progress, say, show_json, show_table
 from escalation.clock import system_clock
 from escalation.demo.report import present
@@ -26,8 +27,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this subject."""
     app.command(
         "demo",
-        help="演示 the main job on the sample ledger, forty days in a few seconds.\n\n"
-        "Example: escalation demo --days 40 --keep demo",
+        help="演示 the main job on the sample ledger, forty days in a few seconds.\n\nExample: escalation demo --days 40 --open",
     )(demo)
     app.command("init", help="建库 make the database, or bring it to the newest schema.\n\nExample: escalation init --sample")(
         init
@@ -53,21 +53,23 @@ def register(app: typer.Typer) -> None:
 def demo(
     days: Annotated[int, typer.Option("--days", min=1, max=365, help="天数 days to play")] = 40,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="保留在此目录 keep ledger and mailbox here")] = None,
-    open_: Annotated[bool, typer.Option("--open", help="完成后打开邮箱 open the mailbox when it is done")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="完成后打开网页 end on the page with this data, one login a role, until Ctrl-C")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Plays the sample ledger."""
     with progress("模拟时钟 simulated clock", days) as step:
         story, app = play.run(days, keep, lambda day, now: step())
     try:
-        if as_json:
-            show_json(story.as_json() | {"folder": str(story.folder)})
-        else:
+        if not as_json:
             present(story, app, console())
+        elif not open_:
+            show_json(story.as_json() | {"folder": str(story.folder)})
     finally:
         app.close()
     if open_:
-        typer.launch(str(story.folder / "mailbox"))
+        showing.show(story, as_json=as_json)
     if story.verify != "ok":
         raise typer.Exit(1)
 

@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
+from sqlmodel import Session
 
 from escalation.app import App
 from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json, show_table
 from escalation.commands import find_party
 from escalation.errors import UsageError
-from escalation.users import accounts, tokens
+from escalation.users import accounts, audit, tokens
+from escalation.world import World
 
 users = typer.Typer(help="用户 who may log in, and for whom they act")
 Login = Annotated[str, typer.Argument(metavar="LOGIN", help="账号 the login")]
@@ -28,6 +30,10 @@ def register(app: typer.Typer) -> None:
     users.command("password", help="重设密码 a new password; ends every session.\n\nExample: escalation user password zhang")(
         password
     )
+    users.command(
+        "parties",
+        help="代表 whom a user acts for from now on, instead of before.\n\nExample: escalation user parties zhang --party PT0013",
+    )(parties)
     users.command("disable", help="停用 shut a user out at once.\n\nExample: escalation user disable zhang")(disable)
     users.command("enable", help="启用 let a user in again.\n\nExample: escalation user enable zhang")(enable)
     users.command(
@@ -36,6 +42,10 @@ def register(app: typer.Typer) -> None:
         "Example: escalation user token zhang --name 大屏 --scope read --days 365",
     )(token)
     app.add_typer(users, name="user")
+    app.command(
+        "audit",
+        help="审计 who came in, and who changed what; the newest first.\n\nExample: escalation audit --about logins --who zhang",
+    )(audited)
 
 
 def add(
@@ -113,6 +123,24 @@ def password(
     _done("password", login, as_json)
 
 
+def parties(
+    login: Login,
+    party: Annotated[list[str] | None, typer.Option("--party", metavar="PARTY", help="代表的单位或岗位 may repeat")] = None,
+    at: At = "",
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sets whom a user acts for."""
+    with opened(config) as app:
+        now = moment(at, app)
+
+        def work(session: Session, world: World) -> None:
+            accounts.set_parties(session, now, login, [find_party(world, each).id for each in party or []])
+
+        app.change(work)
+    _done("parties", login, as_json)
+
+
 def disable(login: Login, at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Shuts a user out."""
     with opened(config) as app:
@@ -157,3 +185,23 @@ def token(
         show_json({"token": made, "expires_at": until})
         return
     say(f"令牌(只显示一次) token, shown once: {made}")
+
+
+def audited(
+    about: Annotated[str, typer.Option("--about", help="logins | changes; default: both")] = "",
+    who: Annotated[str, typer.Option("--who", metavar="LOGIN", help="账号 of one login")] = "",
+    text: Annotated[str, typer.Option("--text", help="内容 whose details hold this")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1)] = 50,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lists the audit."""
+    if about and about not in audit.ABOUT:
+        raise UsageError(f"{about!r} is nothing that the audit is about", f"use one of {', '.join(audit.ABOUT)}")
+    with opened(config) as app, app.store.reading() as session:
+        rows = [dict(row._mapping) for row in audit.newest(session, limit, about=about, who=who, text=text)]
+    if as_json:
+        show_json({"items": rows})
+        return
+    shown = [[f"{row['at']:%Y-%m-%d %H:%M:%SZ}", row["who"], row["what"], row["detail"], row["address"]] for row in rows]
+    show_table("审计 audit", ["时间 at", "账号 who", "事项 what", "内容 detail", "来自 address"], shown)

@@ -116,6 +116,16 @@ def set_active(session: Session, now: datetime, login: str, active: bool, *, by:
     audit.note(session, now, by, "user_enabled" if active else "user_disabled", row.login)
 
 
+def set_parties(session: Session, now: datetime, login: str, parties: Iterable[int], *, by: str = "command line") -> None:
+    """Whom a user acts for from now on. Raises NotFound."""
+    row = find(session, login)
+    acts_for = sorted(set(parties))
+    session.connection().execute(delete(ACTS).where(ACTS.c.user_id == row.id))
+    session.add_all([UserParty(user_id=row.id or 0, party_id=each) for each in acts_for])
+    session.flush()
+    audit.note(session, now, by, "user_parties", f"{row.login}; parties {acts_for}")
+
+
 def set_language(session: Session, login: str, language: str) -> None:
     """The language in which a user reads the pages. Raises NotFound, UsageError."""
     if language not in LANGUAGES:

@@ -11,6 +11,9 @@ from escalation.usertables import AuditRow
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 #: What is typed as a login may be anything of any length.
 LONGEST = 200
+#: Coming and going; everything else is a change.
+LOGINS = ("login", "login_failed", "logout")
+ABOUT = ("logins", "changes")
 
 
 def note(session: Session, now: datetime, who: str, what: str, detail: str = "", address: str = "") -> None:
@@ -24,6 +27,17 @@ def count(session: Session, what: str, address: str, since: datetime) -> int:
     return session.connection().execute(select(func.count()).select_from(AUDIT).where(*mine)).scalar() or 0
 
 
-def newest(session: Session, limit: int = 100) -> list[Any]:
-    """The newest lines first."""
-    return list(session.connection().execute(select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)))
+def newest(
+    session: Session, limit: int = 100, *, about: str = "", who: str = "", text: str = "", before: int | None = None
+) -> list[Any]:
+    """The newest lines first: about `logins` or `changes`, of one login, with a text in them, older than the line `before`."""
+    statement = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
+    if about in ABOUT:
+        statement = statement.where(AUDIT.c.what.in_(LOGINS) if about == "logins" else AUDIT.c.what.not_in(LOGINS))
+    if who:
+        statement = statement.where(AUDIT.c.who == who)
+    if text:
+        statement = statement.where(AUDIT.c.detail.icontains(text, autoescape=True))
+    if before is not None:
+        statement = statement.where(AUDIT.c.id < before)
+    return list(session.connection().execute(statement))

@@ -48,6 +48,7 @@ def environment(language: str) -> Environment:
         "stage": _stage(english),
         "actor": lambda name: say("系统", "the system") if name == "system" else name,
         "lines": lines,
+        "picture": Markup,
     }
     return made
 

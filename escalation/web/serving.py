@@ -30,11 +30,16 @@ class _Server(uvicorn.Server):
 
 async def serve(app: App, clock: Clock, host: str, port: int) -> None:
     """Works and answers until a SIGTERM or SIGINT comes, finishes what it is doing, and ends. Raises BadConfig."""
-    listening = _listening(host, port)
+    await answer(app, clock, listening(host, port))
+
+
+async def answer(app: App, clock: Clock, taken: socket.socket) -> None:
+    """The same on a port that was taken before (`listening`)."""
+    host, port = taken.getsockname()[:2]
     worker = Worker(app, clock, kind="serve")
     server = _Server(_config(app, clock, worker, host, port))
     working = asyncio.create_task(worker.run())
-    answering = asyncio.create_task(server.serve(sockets=[listening]))
+    answering = asyncio.create_task(server.serve(sockets=[taken]))
     try:
         # whichever ends first, by a signal or by a fault, ends the other
         await asyncio.wait({answering, asyncio.create_task(_told_to_stop(worker, working))}, return_when=asyncio.FIRST_COMPLETED)
@@ -66,7 +71,7 @@ def _config(app: App, clock: Clock, worker: Worker, host: str, port: int) -> uvi
     )
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """The port, taken before anything else is begun. Raises BadConfig."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)

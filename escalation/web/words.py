@@ -161,6 +161,7 @@ chase 逾期待督办 overdue at your stage
 processing 正在办理 in progress
 """)
 MAIL_STATE: Pairs = _pairs("""
+draft 待签发 awaits approval
 queued 待发送 queued
 sending 发送中 being sent
 sent 已发出 sent
@@ -210,6 +211,11 @@ summary_daily 日报 daily summary
 summary_weekly 周报 weekly summary
 summary_monthly 月报 monthly summary
 circular 通报 circular
+approval_asked 请签发 asked to approve
+address_bounced 退信告知 mail came back
+reply_refused 回复未能办理 a reply was not taken
+stranger_mail 外部来信 mail of a stranger
+digest 汇总 several in one
 """)
 #: What happens by itself when a clock has run out.
 CLOCK: Pairs = _pairs("""
@@ -306,8 +312,21 @@ password_set 重设密码 set a password
 token_made 签发令牌 made a token
 token_revoked 撤销令牌 revoked a token
 outbox_retry 重发邮件 mails sent again
+outbox_drop 作废邮件 mails dropped
+user_parties 变更用户代表的单位 changed whom a user acts for
+party_changed 变更单位 changed a party
+calendar_imported 导入日历 imported a calendar
+workflow_activated 启用流程版本 activated a workflow version
+aside_retry 重试搁置的问题 set-aside issues tried again
 """),
 }
+#: Why an organ helps beside the one that leads.
+HELPS: Pairs = _pairs("""
+named 台账列明 named in the ledger
+co_handling 协办 a sub-task
+consultation 被征求意见 its opinion was asked
+before 原承办单位 led before
+""")
 #: Days off, as the calendar names them.
 DAY_OFF: Pairs = {
     name: (chinese, name)

@@ -173,11 +173,31 @@ def test_a_page_says_that_somebody_else_was_faster_and_keeps_what_was_typed(smal
     assert small.town.facts(number).status == "pending_ack"
 
 
+def test_what_others_do_appears_without_reloading(small: Office, browser: Browser) -> None:
+    number = small.town.raise_issue()
+    with served(small.web) as address:
+        small.user("city", CITY_COORDINATOR)
+        visitor = Visitor(browser, address, "city", DESK, "light")
+        visitor.page.clock.install()
+        visitor.enter()
+        page = visitor.go(f"/issues/{number}")
+        expect(page.locator(".badge")).to_have_text("1")
+        small.town.raise_issue()
+        small.town.act(number, "urge", OWNER, reason="请抓紧")
+        page.clock.fast_forward(61_000)
+        expect(page.locator(".live")).to_contain_text("请抓紧")
+        expect(page.locator(".badge")).to_have_text("2")
+        visitor.checked()
+        visitor.context.close()
+
+
 PAGES = {
     "todo": "/", "issues": "/issues?state=all", "issue": "/issues/WT26-0024", "narrowed": "/issues?light=red&stage=province",
-    "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "projects": "/projects",
+    "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "charts": "/charts", "projects": "/projects",
     "project": "/projects/HLJ26-001", "summaries": "/summaries", "nodes": "/admin/nodes", "outbox": "/admin/outbox?state=queued",
-    "users": "/admin/users", "missing": "/nothing",
+    "users": "/admin/users", "user": "/admin/users/chen", "parties": "/admin/parties", "party": "/admin/parties/PT0013",
+    "categories": "/admin/categories", "calendar": "/admin/calendar", "workflows": "/admin/workflows",
+    "workflow": "/admin/workflows/provincial@1", "audit": "/admin/audit", "missing": "/nothing",
 }  # fmt: skip
 
 

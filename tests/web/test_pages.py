@@ -165,8 +165,9 @@ def test_naughty_strings_stay_text_wherever_they_appear(small: Office, text: str
 def test_every_page_in_english_and_in_chinese(small: Office) -> None:
     who = small.person("boss", OFFICE, admin=True)
     number = small.town.dispatched()
-    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/board", "/projects", "/projects/HLJ26-001", "/summaries",
-             "/admin/nodes", "/admin/outbox", "/admin/users")  # fmt: skip
+    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/board", "/charts", "/projects", "/projects/HLJ26-001", "/summaries",
+             "/admin/nodes", "/admin/outbox", "/admin/users", "/admin/users/boss", "/admin/parties", "/admin/parties/PT0013",
+             "/admin/categories", "/admin/calendar", "/admin/workflows", "/admin/workflows/provincial@1", "/admin/audit")  # fmt: skip
 
     for page in pages:
         assert 'lang="zh-CN"' in who.get(page).text
@@ -210,7 +211,7 @@ def test_an_administrator_looks_after_users_and_mails(office: Office) -> None:
     assert "zhao" in unknown.text
     assert "a long enough one" not in unknown.text
     assert boss.post("/admin/users/wang/active", active="0").status_code == 303
-    assert "停用用户" in boss.get("/admin/users").text
+    assert "停用用户" in boss.get("/admin/audit?about=changes").text
     office.town.raise_issue()
     assert boss.post("/admin/outbox/retry").headers["location"] == "/admin/outbox?done=0"
     assert boss.get("/admin/outbox?state=queued").text.count("<tr>") >= 2

@@ -10,7 +10,11 @@ import time
 import urllib.request
 from pathlib import Path
 
+import httpx2
 import pytest
+
+from tests.web.office import enter
+from workflows.parties import ROLES
 
 CLI = [sys.executable, "-m", "escalation"]
 
@@ -94,3 +98,30 @@ def test_users_from_the_command_line(folder: Path) -> None:
     assert run(folder, "user", "disable", "zhang").returncode == 0
     assert run(folder, "user", "disable", "nobody").returncode == 2
     assert [each["active"] for each in json.loads(run(folder, "user", "list", "--json").stdout)["items"]] == [True, False]
+
+
+def test_the_demo_ends_on_its_page_and_every_login_that_it_prints_is_let_in(tmp_path: Path) -> None:
+    words = ["demo", "--days", "1", "--keep", "kept", "--open", "--json"]
+    process = subprocess.Popen([*CLI, *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        lines = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(process.stdout.readline())
+            assert lines[-1], process.stderr.read()
+        told = json.loads("".join(lines))
+        assert told["verify"] == "ok"
+        assert told["url"].startswith("http://127.0.0.1:")
+        assert {each["role"] for each in told["logins"]} == set(ROLES)
+        for each in told["logins"]:
+            with httpx2.Client(
+                base_url=told["url"], headers={"Sec-Fetch-Site": "same-origin"}, trust_env=False, timeout=60
+            ) as client:
+                assert enter(client, each["login"], each["password"]).status_code == 303, each["login"]
+                page = client.get("/")
+                assert page.status_code == 200
+                assert each["party"] in page.text
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0, process.stderr.read()
+    finally:
+        process.kill()
+        process.communicate()

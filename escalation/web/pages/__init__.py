@@ -2,8 +2,38 @@
 
 from fastapi import APIRouter
 
-from escalation.web.pages import admin, approving, board, entering, issue, issues, links, raising, summaries, todo
+from escalation.web.pages import (
+    accounts,
+    admin,
+    approving,
+    board,
+    charts,
+    directory,
+    entering,
+    issue,
+    issues,
+    links,
+    raising,
+    rulebook,
+    summaries,
+    todo,
+)
 
 router = APIRouter()
-for each in (entering, links, todo, raising, issues, issue, board, summaries, approving, admin):
+for each in (
+    entering,
+    links,
+    todo,
+    raising,
+    issues,
+    issue,
+    board,
+    charts,
+    summaries,
+    approving,
+    admin,
+    accounts,
+    directory,
+    rulebook,
+):
     router.include_router(each.router)

@@ -1,4 +1,5 @@
-"""`/admin/…`: nodes, mails that did not go out, users, the audit. For everybody but administrators there are no such pages."""
+"""`/admin/…`: nodes and what a sweep set aside, mails that did not go out, the audit. Only for administrators: for everybody else
+there are no such pages."""
 
 from typing import Annotated
 
@@ -6,11 +7,10 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
-from escalation import nodes
-from escalation.commands import find_party
-from escalation.errors import EscalationError, NotFound
-from escalation.users import accounts, audit
-from escalation.web.desk import Desk, Posted, administrator, posted
+from escalation import asides, nodes
+from escalation.errors import NotFound
+from escalation.users import audit
+from escalation.web.desk import LARGEST, Desk, Posted, administrator, posted
 from escalation.web.pages.showing import show
 from escalation.world import World
 from notifications import outbox
@@ -37,18 +37,33 @@ def front(desk: Administrator) -> Response:
 
 
 @router.get("/nodes")
-def working(desk: Administrator) -> Response:
-    """The processes that work on this store, each with its last sign of life."""
-    rows = desk.look(lambda session, world, seen: nodes.listing(session, desk.now))
-    return show(desk, "nodes.html", {"items": rows, "here": "nodes"})
+def working(desk: Administrator, done: int | None = None) -> Response:
+    """The processes that work on this store, each with the last runs of its jobs, and the issues that a sweep set aside."""
+    rows = desk.look(lambda session, world, seen: {"items": nodes.listing(session, desk.now), "aside": asides.listed(session)})
+    return show(desk, "nodes.html", rows | {"done": done, "here": "nodes"})
+
+
+@router.post("/aside/retry")
+def tried_again(given: Form) -> Response:
+    """One issue that was set aside, or all of them: the next sweep looks again."""
+    number, desk = given["number"], given.desk
+
+    def work(session: Session, world: World) -> int:
+        count = asides.try_again(session, [number] if number else None, desk.now)
+        audit.note(session, desk.now, desk.user.login, "aside_retry", f"{number or 'all'}: {count}")
+        return count
+
+    return RedirectResponse(f"/admin/nodes?done={desk.app.change(work)}", 303)
 
 
 @router.get("/outbox")
-def mails(desk: Administrator, state: str = "dead", done: int | None = None) -> Response:
+def mails(desk: Administrator, state: str = "dead", done: int | None = None, what: str = "retry") -> Response:
     """Mails by state; those that failed first."""
     state = state if state in ("dead", "queued", "sending", "sent", "obsolete") else "dead"
-    found = desk.look(lambda session, world, seen: (outbox.listing(session, state, ROWS), outbox.counts(session)))
-    return show(desk, "outbox.html", {"items": found[0], "counts": found[1], "state": state, "done": done, "here": "outbox"})
+    found = desk.look(
+        lambda session, world, seen: {"items": outbox.listing(session, state, ROWS), "counts": outbox.counts(session)}
+    )
+    return show(desk, "outbox.html", found | {"state": state, "done": done, "what": what, "here": "outbox"})
 
 
 @router.post("/outbox/retry")
@@ -64,56 +79,26 @@ def retried(given: Form) -> Response:
     return RedirectResponse(f"/admin/outbox?done={desk.app.change(work)}", 303)
 
 
-@router.get("/users")
-def users(desk: Administrator) -> Response:
-    """Users, whom they act for, and the audit's newest lines."""
-    return _users(desk, {})
+@router.post("/outbox/drop")
+def dropped(given: Form) -> Response:
+    """One mail is never sent: nobody needs it any more."""
+    number, desk = given.number("id"), given.desk
+    reason = given["reason"] or "dropped by hand"
+
+    def work(session: Session, world: World) -> int:
+        count = outbox.drop(session, [number] if number is not None else [], f"{desk.user.login}: {reason}"[:500])
+        audit.note(session, desk.now, desk.user.login, "outbox_drop", f"{number}: {count}; {reason}")
+        return count
+
+    return RedirectResponse(f"/admin/outbox?what=drop&done={desk.app.change(work)}", 303)
 
 
-def _users(desk: Desk, values: dict[str, str], failed: EscalationError | None = None) -> Response:
-    found = desk.look(
-        lambda session, world, seen: {
-            "items": accounts.listing(session),
-            "lines": audit.newest(session, 50),
-            "names": {each.id: each.name for each in world.directory.parties},
-            "parties": [each for each in world.directory.parties if each.active],
-        }
-    )
-    more = {"values": values, "failed": failed, "here": "users"}
-    return show(desk, "users.html", found | more, status=failed.status if failed else 200)
-
-
-@router.post("/users")
-def added(given: Form) -> Response:
-    """A new user; refused, the form comes again with what was typed."""
-    desk = given.desk
-
-    def work(session: Session, world: World) -> None:
-        names = [each.strip() for each in given["parties"].replace("，", ",").split(",") if each.strip()]
-        parties = [find_party(world, each).id for each in names]
-        accounts.add(
-            session,
-            desk.now,
-            given["login"],
-            given["name"],
-            given.values.get("password", ""),
-            parties,
-            language=given["language"] or "zh_CN",
-            is_admin=given["is_admin"] == "1",
-            by=desk.user.login,
-        )
-
-    try:
-        desk.app.change(work)
-    except EscalationError as error:
-        kept = {name: value for name, value in given.values.items() if name not in ("password", "csrf")}
-        return _users(desk, kept, error)
-    return RedirectResponse("/admin/users", 303)
-
-
-@router.post("/users/{login}/active")
-def let_in(given: Form, login: str) -> Response:
-    """A user is shut out, or let in again."""
-    desk, active = given.desk, given["active"] == "1"
-    desk.app.change(lambda session, world: accounts.set_active(session, desk.now, login, active, by=desk.user.login))
-    return RedirectResponse("/admin/users", 303)
+@router.get("/audit")
+def audited(desk: Administrator, about: str = "", who: str = "", text: str = "", before: int | None = None) -> Response:
+    """Who came in or failed to, and who changed what; the newest first."""
+    about = about if about in audit.ABOUT else ""
+    older = before if before is not None and 0 < before <= LARGEST else None
+    asked = {"about": about, "who": who.strip(), "text": text.strip()}
+    rows = desk.look(lambda session, world, seen: audit.newest(session, ROWS + 1, before=older, **asked))
+    values = {"items": rows[:ROWS], "next": rows[ROWS - 1].id if len(rows) > ROWS else None, "asked": asked, "here": "audit"}
+    return show(desk, "audit.html", values)

@@ -12,7 +12,7 @@ from escalation.errors import NotFound
 from escalation.models import ProjectRow
 from escalation.scope import Sight, sees_project
 from escalation.web import seeing
-from escalation.web.pages.showing import show, stage_names
+from escalation.web.pages.showing import show, stage_names, stages_in_use
 from escalation.web.pages.todo import Seated
 from escalation.world import World
 
@@ -32,7 +32,8 @@ def lights(desk: Seated) -> Response:
         totals: Cell = {}
         for _, _, light, count in counted:
             totals[light] = totals.get(light, 0) + count
-        return {"tables": tables, "stages": stage_names(world), "totals": totals}
+        stages = stages_in_use(world, (stage for _, stage, _, _ in counted))
+        return {"tables": tables, "stages": stages, "totals": totals}
 
     return show(desk, "board.html", desk.look(told) | {"here": "board"})
 

@@ -20,9 +20,11 @@ from escalation.web import seeing
 from escalation.web.desk import Desk, Posted, posted
 from escalation.web.pages.showing import categories, show, stage_names
 from escalation.web.pages.todo import Seated
+from escalation.web.words import word
 from escalation.world import World
 from workflows.facts import STATUSES
 from workflows.parties import NobodyAnswers
+from workflows.statechart import chart
 
 router = APIRouter()
 Form = Annotated[Posted, Depends(posted)]
@@ -34,6 +36,8 @@ FIRST = """
 """.split()
 #: Those whose form is open when they come first: the issue waits for nothing else.
 AT_ONCE = ("dispatch", "close", "confirm", "return_for_rework", "approve", "agree", "answer", "report_progress", "resume")
+#: Requests that make an organ help.
+HELP = ("co_handling", "consultation")
 #: The way of an issue within a stage.
 WAY = ("pending_intake", "pending_ack", "processing", "pending_review", "closed")
 
@@ -73,6 +77,14 @@ def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight)
         "at_once": AT_ONCE,
         "here": "issues",
     }
+    told["helping"] = _helping(whole, world)
+    told["states"] = chart(
+        world.rules(issue["workflow"]).workflow,
+        {key: pair[desk.language == "en"] for key, pair in told["stages"].items()},
+        lambda table, code: word(table, code, desk.language),
+        issue["stage"],
+        issue["status"],
+    )
     told["steps"] = _steps(told["assignments"], world, whole, issue)
     if loaded is not None:
         snapshot, parties = loaded.snapshot, desk.parties(world)
@@ -84,6 +96,21 @@ def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight)
         told["causes"] = rules.workflow.suspension.reasons
         told["facts"] = snapshot.facts
     return told
+
+
+def _helping(whole: queries.Whole, world: World) -> list[tuple[str, str]]:
+    """Who helps beside the lead, and why: named in the ledger, asked by a request, or led before; each once."""
+    found: dict[str, str] = {}
+    for name in whole.issue.cooperating_orgs.replace("，", "、").replace(";", "、").replace("；", "、").split("、"):
+        found.setdefault(name.strip(), "named")
+    for each in whole.requests:
+        if each.kind in HELP and each.target_id in world.directory.by_id:
+            found.setdefault(world.directory.by_id[each.target_id].organ, each.kind)
+    lead = world.directory.by_id[whole.issue.lead_id].organ
+    for stay in whole.stays:
+        if stay.outcome.startswith("escalated"):
+            found.setdefault(world.directory.by_id[stay.lead_id].organ, "before")
+    return [(name, why) for name, why in found.items() if name and name != lead]
 
 
 def _place(choice: Choice) -> tuple[bool, int]:

@@ -1,6 +1,6 @@
 """A template and what it speaks of become an answer, with what every page carries: who, the language, the way around."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi.responses import HTMLResponse
@@ -21,6 +21,13 @@ def stage_names(world: World, workflow: str = "") -> dict[str, tuple[str, str]]:
     if not world.active and not workflow:
         return {}
     return {stage.key: (stage.name.zh, stage.name.en) for stage in world.rules(workflow).workflow.stages}
+
+
+def stages_in_use(world: World, used: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """The stages of new issues, then those where only issues of other versions stand."""
+    found = stage_names(world)
+    others = {key: name for version in sorted(world.sources) for key, name in stage_names(world, version).items()}
+    return found | {key: others.get(key, (key, key)) for key in sorted(set(used) - set(found))}
 
 
 def categories(world: World, language: str) -> dict[str, str]:

@@ -1,0 +1,38 @@
+"""A notice of days off (放假通知) as text: JSON or CSV lines become days."""
+
+import csv
+import json
+from datetime import date
+
+from escalation.errors import UsageError
+
+Days = dict[date, tuple[bool, str]]
+
+
+def read(text: str, place: str) -> Days:
+    """Day -> (is it worked, its name). JSON has `days`; a CSV line is `2027-02-05,holiday,Spring Festival`.
+
+    `place` names the text in what is said. Raises UsageError naming what cannot be read.
+    """
+    try:
+        if text.lstrip().startswith("{"):
+            listed = json.loads(text)["days"]
+            return {date.fromisoformat(each["date"]): (not each["isOffDay"], each.get("name", "")) for each in listed}
+        lines = enumerate(csv.reader(text.splitlines()), 1)
+        return {_day(row, number): _working(row, number) for number, row in lines if row}
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        raise UsageError(f"{place}: {error}", 'a CSV line is "2027-02-05,holiday,Spring Festival"; JSON has "days"') from error
+
+
+def _day(row: list[str], number: int) -> date:
+    try:
+        return date.fromisoformat(row[0].strip())
+    except ValueError as error:
+        raise ValueError(f"line {number}: {row[0]!r} is no date") from error
+
+
+def _working(row: list[str], number: int) -> tuple[bool, str]:
+    kind = row[1].strip().lower() if len(row) > 1 else ""
+    if kind not in ("working", "holiday", "上班", "放假"):
+        raise ValueError(f"line {number}: {kind!r} is neither working nor holiday")
+    return kind in ("working", "上班"), row[2].strip() if len(row) > 2 else ""
