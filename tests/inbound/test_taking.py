@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from escalation import addresses
 from escalation.database import Store
+from escalation.filekinds import File
 from escalation.inbound.mail import Limits
 from escalation.inbound.outcomes import LOOKED_AT, OUTCOMES, listed
 from escalation.inbound.reading import Inbox, Reading
@@ -251,7 +252,13 @@ def test_somebody_who_is_not_the_handler_is_told_so(post: Post) -> None:
 def test_a_reply_to_what_is_over(post: Post) -> None:
     number = post.processing()
     handler = post.handler(number)
-    post.town.act(number, "resolve", handler.code, reason="已送电,双回路投运", attachments=("a.pdf",))
+    post.town.act(
+        number,
+        "resolve",
+        handler.code,
+        reason="已送电,双回路投运",
+        files=(File("a.pdf", "application/pdf", 5, "0" * 64, b"%PDF-"),),
+    )
     reviewer = next(row.party for row in post.rows(about=number, kind="review_request"))
     post.town.act(number, "close", reviewer)
     assert post.read(letters.qq(handler.email, post.message_id(number, handler))).outcomes == {"refused": 1}
