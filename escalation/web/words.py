@@ -245,6 +245,7 @@ bad_reason 理由不在规定的范围内 that reason is not of the list
 wrong_target 主问题不符合要求 that main issue does not fit
 open_tasks 还有协办事项未完成，请说明 sub-tasks are still open; say why
 archived 问题已归档 it is in the archive
+bad_file 附件不能收 this file is not taken
 conflict 问题刚刚被他人更新 somebody else changed it first
 not_found 没有找到 not found
 usage 请求有误 the request is off

@@ -45,6 +45,27 @@
     setTimeout(() => delete form.dataset.sent, 5000);
   });
 
+  // files that would be refused are not sent at all
+  document.addEventListener("change", (event) => {
+    const field = event.target;
+    if (field.type !== "file" || !field.dataset.most) return;
+    const sizes = [...field.files].map((file) => file.size / 1048576);
+    const sum = sizes.reduce((whole, each) => whole + each, 0);
+    const wrong = sizes.length > field.dataset.most || sum > field.dataset.together || sizes.some((each) => each > field.dataset.megabytes);
+    field.setCustomValidity(wrong ? field.dataset.wrong : "");
+    field.reportValidity();
+  });
+
+  // a draft is not saved any more once its form is on its way; a session that has ended is said where it is saved
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.target.id === "saved" && event.target.closest("form").dataset.sent) event.preventDefault();
+  });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id !== "saved") return;
+    if (event.target.querySelector("[data-unsaved]")) event.target.textContent = event.target.dataset.unsaved;
+    else dirty = false;
+  });
+
   // what is typed is not lost by closing the page
   let dirty = false;
   document.addEventListener("input", (event) => {
