@@ -1,6 +1,7 @@
 """Files at the desk: what came with a form, what waits from the time before, and how one is given out again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ from fastapi.responses import Response
 from sqlmodel import Session
 
 from escalation import filing, queries, scope
+from escalation.errors import NotFound
 from escalation.filekinds import BadFile, File, check
 from escalation.scope import Sight
 from escalation.web.desk import Desk, Posted
@@ -20,6 +22,8 @@ HEADERS = {
 }
 #: How a form says that a file from the time before goes with it.
 KEEP = "keep:"
+#: Where files of programs wait.
+PROGRAMS = "api"
 
 
 def brought(given: Posted) -> tuple[tuple[File, ...], BadFile | None]:
@@ -60,12 +64,23 @@ def keep(given: Posted, place: str, new: Iterable[File]) -> None:
         filing.clear(connection, desk.user.id, place, dropped)
         filing.put_down(connection, desk.user.id, place, new, desk.now)
 
-    desk.app.store.write(work)
+    # who has left dozens of files lying keeps what was typed, not the files
+    with suppress(BadFile):
+        desk.app.store.write(work)
 
 
 def waiting(session: Session, desk: Desk, place: str) -> list[File]:
     """What a user has brought to a form and not sent."""
     return filing.waiting(session.connection(), desk.user.id, place)
+
+
+def named(session: Session, desk: Desk, digests: Sequence[str]) -> tuple[File, ...]:
+    """The files that a program has brought before. Raises NotFound for one that it has not."""
+    found = filing.waiting(session.connection(), desk.user.id, PROGRAMS, digests) if digests else []
+    missing = set(digests) - {each.digest for each in found}
+    if missing:
+        raise NotFound(f"file {min(missing)} was not brought", "send it to /api/v1/files first")
+    return tuple(found)
 
 
 def download(desk: Desk, number: str, no: int) -> Response:

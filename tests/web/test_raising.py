@@ -149,3 +149,29 @@ def test_a_body_is_no_larger_than_its_files_may_be(small: Office) -> None:
     assert send(owner, "/issues/new", [large], **GIVEN, open="1").status_code == 303
     many = [("files", (f"{n}.pdf", b"%PDF-" + bytes([n]), "application/pdf")) for n in range(11)]
     assert send(owner, "/issues/new", many, **GIVEN, open="1").status_code == 400
+
+
+def test_a_program_brings_files_and_names_them(office: Office) -> None:
+    office.user("handler", HANDLER)
+    office.user("owner", "PT0002")
+    program, other = office.program("handler"), office.program("owner")
+    number = office.town.dispatched()
+    office.town.act(number, "acknowledge", HANDLER)
+    address = f"/api/v1/issues/{number}"
+
+    def bring(name: str, data: bytes):  # type: ignore[no-untyped-def]
+        return program.post("/api/v1/files", files={"file": (name, data, "x/y")})
+
+    brought = bring("证明.pdf", b"%PDF-1.7 ...")
+    assert brought.status_code == 201
+    digest = brought.json()["digest"]
+    assert bring("a.exe", b"MZ").json()["code"] == "bad_file"
+    done = program.post(f"{address}/actions/report_progress", json={"reason": "变压器已到货", "files": [digest]})
+    assert done.status_code == 200, done.text
+    assert [(each["name"], each["entry"], each["digest"]) for each in done.json()["files"]] == [("证明.pdf", 4, digest)]
+    assert program.get(f"{address}/files/1").content == b"%PDF-1.7 ..."
+    assert other.get(f"{address}/files/1").status_code == 404
+    again = program.post(f"{address}/actions/report_progress", json={"reason": "变压器已到货", "files": [digest]})
+    assert again.status_code == 404, "it is sent"
+    raised = other.post("/api/v1/issues", json={**GIVEN, "project": "HLJ26-002", "files": [digest]})
+    assert raised.status_code == 404, "it was another's"
