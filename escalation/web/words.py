@@ -211,6 +211,18 @@ summary_weekly 周报 weekly summary
 summary_monthly 月报 monthly summary
 circular 通报 circular
 """)
+#: How a list is sorted.
+SORT: Pairs = _pairs("""
+worst 最紧急在前 worst first
+due 时限近的在前 due first
+-due 时限远的在前 due last
+-raised 新上报在前 newest first
+raised 早上报在前 oldest first
+-changed 新变化在前 changed last
+changed 久未变化在前 unchanged longest
+number 编号升序 by number
+-number 编号降序 by number, down
+""")
 #: What happens by itself when a clock has run out.
 CLOCK: Pairs = _pairs("""
 intake 提醒协调员尽快交办 the coordinator is reminded to dispatch it
