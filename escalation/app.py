@@ -19,9 +19,8 @@ from escalation.audience import audience
 from escalation.commands import Do, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
-from escalation.errors import BadConfig, NotFound, UsageError
+from escalation.errors import BadConfig, NotFound
 from escalation.explaining import Explanation, explain
-from escalation.filekinds import MEGABYTE, File, check
 from escalation.inbound.imap import ImapSettings, Mailbox
 from escalation.inbound.mail import Limits
 from escalation.inbound.reading import Inbox, Reading
@@ -142,21 +141,6 @@ class App:
         scope.refuse_unseen(session.connection(), self.sight(world, wanted.party, now), wanted.number)
         commands.act(session, world, wanted, now, self.outgoing)
         return views.shown(session, world, wanted.number, now)
-
-    def files(self, paths: Sequence[Path]) -> tuple[File, ...]:
-        """Files of this machine, checked. Raises BadFile, UsageError."""
-        limits = self.settings.files.limits
-        if len(paths) > limits.at_once:
-            raise UsageError(f"{len(paths)} files are too many at once", f"{limits.at_once} at most")
-        found = []
-        for path in paths:
-            try:
-                # no more than decides that it is too large
-                with path.open("rb") as file:
-                    found.append(check(path.name, file.read(limits.megabytes * MEGABYTE + 1), limits))
-            except OSError as error:
-                raise UsageError(f"{path} cannot be read: {error.strerror}", "check the path and the rights") from error
-        return tuple(found)
 
     @staticmethod
     def sight(world: World, party: str, now: datetime) -> scope.Sight:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from escalation.cli.shared import Acting, AsJson, At, ConfigFile, clean, day, moment, opened, say, show_json, show_table
+from escalation.cli.shared import Acting, AsJson, At, ConfigFile, attached, clean, day, moment, opened, say, show_json, show_table
 from escalation.commands import Do, Raise
 from escalation.views import Wanted, local
 
@@ -53,7 +53,7 @@ def raise_(
     """Raises an issue."""
     with opened(config) as app:
         described = {"description": text}
-        files = app.files(attach or [])
+        files = attached(app, attach or [])
         wanted = Raise(project, category, severity, title, acting, organ=organ, files=files, described=described)
         issue, raised = app.raise_issue(wanted, moment(at, app))
     if as_json:
@@ -90,7 +90,7 @@ def act(
             to=to,
             until=day(until),
             into=into,
-            files=app.files(attach or []),
+            files=attached(app, attach or []),
             request_no=request,
             note=note,
         )
