@@ -60,9 +60,10 @@ def test_naughty_texts_stay_texts_at_every_door(small: Office) -> None:
     assert owner.post("/issues/new/discard").status_code == 303
     for number, text in titles.items():
         version = small.town.facts(number).version
-        urged = boss.post("/issues/bulk", what="urge", reason=text, **{f"row:{number}": str(version), f"row:{text[:30]}": "1"})
+        urged = owner.post("/issues/bulk", what="urge", reason=text, **{f"row:{number}": str(version), f"row:{text[:30]}": "1"})
         assert urged.status_code == 200
         page = boss.get(f"/issues/{number}").text
+        assert "已催办 1 件" in urged.text
         quiet(urged.text)
         quiet(page)
         shown = program.get(f"/api/v1/issues/{number}").json()
