@@ -17,6 +17,7 @@ LONGEST, BYTES = 120, 240
 #: A package of an office program has no more parts than this.
 PARTS = 5_000
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_BARE = re.compile(r"\.[A-Za-z0-9]{1,10}")
 _NOT_IN_NAMES = re.compile(r'[<>:"|?*]')
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(?=\.|$)")
 
@@ -71,6 +72,7 @@ def fit_name(name: str) -> str:
     """A name without a path, unseen characters, or anything that some system stumbles over; the ending stays."""
     name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     name = _UNSEEN.sub("", name).replace("\\", "/").rpartition("/")[2]
+    name = f"file{name.strip()}" if _BARE.fullmatch(name.strip()) else name
     name = " ".join(_NOT_IN_NAMES.sub("_", name.replace(",", " ")).split()).strip(". ")
     if _RESERVED.match(name):
         name = f"_{name}"

@@ -7,72 +7,103 @@ trigrams), and PostgreSQL keeps pairs of characters in a `tsvector` under a GIN 
 compared with the text itself.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, and_, false, literal, or_, true
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy import BindParameter, ColumnElement, Connection, TextClause, and_, bindparam, or_, text, true
+from sqlmodel import Session
 
 from escalation.queries import ISSUE
 from escalation.world import World
 
 #: So many characters are looked at, in so many words.
 LONGEST, WORDS = 200, 8
+#: What more issues contain than this is not looked up: among so many, going through the list in its order finds a page sooner.
+FREQUENT = 10_000
+#: The longest word that the index knows exactly; a longer one is compared with the texts.
+EXACT = 2
 _TEXTS = (ISSUE.c.number, ISSUE.c.title, ISSUE.c.description, ISSUE.c.requested_action, ISSUE.c.progress_note)
 _LAST = "\U0010ffff"
+#: Where a session remembers what is frequent: a page asks several times.
+KNOWN = "searched"
 
 
-class _Found(FunctionElement[bool]):
-    """Is an issue (the first argument) among those that the index finds, or does the last argument, a condition, hold for it?"""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_Found, "sqlite")
-def _on_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    mine, first, last, parts, _, or_else = (compiler.process(each, **options) for each in element.clauses)
-    # a word of one or two characters has no trigram of its own
-    short = f"SELECT doc FROM issue_search_words WHERE term >= {first} AND term < {last}"
-    whole = f"SELECT rowid FROM issue_search WHERE issue_search MATCH {parts}"
-    is_short = element.clauses.clauses[3].value == ""
-    return f"{mine} IN ({short if is_short else whole} UNION ALL SELECT id FROM issue WHERE {or_else})"
-
-
-@compiles(_Found, "postgresql")
-def _on_postgresql(element: Any, compiler: Any, **options: Any) -> str:
-    mine, _, _, _, pairs, or_else = (compiler.process(each, **options) for each in element.clauses)
-    whole = f"SELECT issue_id FROM issue_search WHERE grams @@ CAST({pairs} AS tsquery)"
-    return f"{mine} IN ({whole} UNION ALL SELECT id FROM issue WHERE {or_else})"
-
-
-def found(q: str, world: World) -> ColumnElement[bool]:
+def found(session: Session, q: str, world: World) -> ColumnElement[bool]:
     """The condition that every word of `q` is in the number, a text, or the project of an issue."""
-    words = q.replace("\x00", "").encode("utf-8", "replace").decode()[:LONGEST].split()[:WORDS]
-    return and_(true(), *[_word(word, world) for word in dict.fromkeys(words)])
+    words = q.replace("\x00", "").encode("utf-8", "replace").decode()[:LONGEST].lower().split()[:WORDS]
+    named = {word: _projects(word, world) for word in dict.fromkeys(words)}
+    alone = [word for word, projects in named.items() if not projects]
+    conditions = [_contained(session, alone, [])] if alone else []
+    conditions += [_contained(session, [word], projects) for word, projects in named.items() if projects]
+    return and_(true(), *conditions)
 
 
-def _word(word: str, world: World) -> ColumnElement[bool]:
-    word = word.lower()
-    named = [each.id for each in world.projects.values() if word in each.name.lower() or word in each.code.lower()]
-    in_project = ISSUE.c.project_id.in_(named) if named else false()
-    trigrams = " AND ".join(_quoted(word[place : place + 3], '"') for place in range(len(word) - 2))
-    pairs = " & ".join(_quoted(word[place : place + 2].replace("\\", "\\\\"), "'") for place in range(len(word) - 1))
-    by_index = _Found(
-        ISSUE.c.id,
-        literal(word),
-        literal(word + _LAST),
-        literal(trigrams),
-        literal(pairs or _quoted(word.replace("\\", "\\\\"), "'") + ":*"),
-        in_project,
-    )
-    if len(word) <= 2:  # what the index knows exactly
-        return by_index
-    return and_(by_index, or_(in_project, *[column.icontains(word, autoescape=True) for column in _TEXTS]))
+def _projects(word: str, world: World) -> list[int]:
+    return [each.id for each in world.projects.values() if word in each.name.lower() or word in each.code.lower()]
 
 
-def _quoted(text: str, mark: str) -> str:
-    return mark + text.replace(mark, mark * 2) + mark
+def _contained(session: Session, words: Sequence[str], projects: list[int]) -> ColumnElement[bool]:
+    """Every word is in a text of the issue, or the issue is of one of these projects."""
+    connection = session.connection()
+    here = [ISSUE.c.project_id.in_(projects)] if projects else []
+    if _frequent(session, words):
+        return or_(*here, and_(*[_in_texts(word) for word in words]))
+    sql, values = _hits(connection, words)
+    if projects:
+        sql += " UNION ALL SELECT id FROM issue WHERE project_id IN :projects"
+        values = [*values, bindparam("projects", projects, expanding=True, unique=True)]
+    by_index: Any = text(f"issue.id IN ({sql})").bindparams(*values)
+    longer = [word for word in words if len(word) > EXACT]
+    return and_(by_index, or_(*here, and_(*[_in_texts(word) for word in longer]))) if longer else and_(by_index)
+
+
+def _in_texts(word: str) -> ColumnElement[bool]:
+    return or_(*[column.icontains(word, autoescape=True) for column in _TEXTS])
+
+
+def _frequent(session: Session, words: Sequence[str]) -> bool:
+    known = session.info.setdefault(KNOWN, {})
+    key = tuple(words)
+    if key not in known:
+        sql, values = _hits(session.connection(), words)
+        counting: TextClause = text(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) AS hits LIMIT {FREQUENT + 1}) AS some")
+        known[key] = (session.connection().execute(counting.bindparams(*values)).scalar() or 0) > FREQUENT
+    return bool(known[key])
+
+
+def _hits(connection: Connection, words: Sequence[str]) -> tuple[str, list[BindParameter[Any]]]:
+    """The SELECT of the issues that the index has for all these words, and what is bound in it."""
+    return _on_sqlite(words) if connection.dialect.name == "sqlite" else _on_postgresql(words)
+
+
+def _on_sqlite(words: Sequence[str]) -> tuple[str, list[BindParameter[Any]]]:
+    trigrams = [word[place : place + 3] for word in words for place in range(len(word) - 2)]
+    parts: list[str] = []
+    values: list[BindParameter[Any]] = []
+    if trigrams:
+        parts.append("SELECT rowid FROM issue_search WHERE issue_search MATCH :parts")
+        values.append(bindparam("parts", " AND ".join(_quoted(each, '"') for each in dict.fromkeys(trigrams)), unique=True))
+    for place, word in enumerate(each for each in words if len(each) <= EXACT):
+        # a word of one or two characters has no trigram of its own
+        parts.append(f"SELECT doc FROM issue_search_words WHERE term >= :first{place} AND term < :last{place}")
+        values.append(bindparam(f"first{place}", word, unique=True))
+        values.append(bindparam(f"last{place}", word + _LAST, unique=True))
+    return " INTERSECT ".join(parts), values
+
+
+def _on_postgresql(words: Sequence[str]) -> tuple[str, list[BindParameter[Any]]]:
+    pairs = [_lexeme(word[place : place + 2]) for word in words for place in range(len(word) - 1)]
+    pairs += [_lexeme(word) + ":*" for word in words if len(word) == 1]
+    query: BindParameter[Any] = bindparam("pairs", " & ".join(dict.fromkeys(pairs)), unique=True)
+    return "SELECT issue_id FROM issue_search WHERE grams @@ CAST(:pairs AS tsquery)", [query]
+
+
+def _lexeme(part: str) -> str:
+    return _quoted(part.replace("\\", "\\\\"), "'")
+
+
+def _quoted(part: str, mark: str) -> str:
+    return mark + part.replace(mark, mark * 2) + mark
 
 
 def rebuild(connection: Connection) -> None:

@@ -11,7 +11,7 @@ NAUGHTY: dict[str, tuple[str, ...]] = {
         "<!--[if gte IE 4]><script>alert(1)</script><![endif]-->",
         "]]><iframe src=//evil.test>",
     ),
-    "template": ("{{7*7}}", "{% for x in ().__class__.__base__.__subclasses__() %}{{x}}{% endfor %}", "${7*7} #{7*7} <%= 7*7 %>", "{0.__class__} %s %n %(x)s"),
+    "template": ("{{7*1007}}", "{% for x in ().__class__.__base__.__subclasses__() %}{{x}}{% endfor %}", "${7*1007} #{7*1007} <%= 7*1007 %>", "{0.__class__} %s %n %(x)s"),
     "query": ("' OR '1'='1' --", "'; DROP TABLE issue; --", '" NEAR("a" "b") *', "100%_\\", "a & !b | (c:*)", "\\' \\\\ \\x"),
     "formula": ("=1+1", "=HYPERLINK(\"http://evil.test\",\"奖金\")", "+cmd|' /C calc'!A0", "@SUM(1)", "-2+3"),
     "direction": ("\u202e锁定\u202c gnp.exe", "\u0627\u0644\u0645\u0634\u0643\u0644\u0629 שאלה", "\u2067混\u2069\u200f"),

@@ -32,7 +32,7 @@ def town(store: Store) -> Town:
 
 def search(town: Town, q: str) -> list[str]:
     def found(session, world):  # type: ignore[no-untyped-def]
-        statement = select(ISSUE.c.title).where(searching.found(q, world)).order_by(ISSUE.c.id)
+        statement = select(ISSUE.c.title).where(searching.found(session, q, world)).order_by(ISSUE.c.id)
         return list(session.connection().execute(statement).scalars())
 
     return town.look(found)
@@ -74,8 +74,10 @@ def search(town: Town, q: str) -> list[str]:
         ("\x00\u200b \ud800", []),
     ],
 )
-def test_what_contains_the_words_is_found(town: Town, q: str, places: list[int]) -> None:
+def test_what_contains_the_words_is_found(town: Town, monkeypatch: pytest.MonkeyPatch, q: str, places: list[int]) -> None:
     assert search(town, q) == [TITLES[place] for place in places]
+    monkeypatch.setattr(searching, "FREQUENT", 0)
+    assert search(town, q) == [TITLES[place] for place in places], "what is frequent is found by its text"
 
 
 def test_the_index_follows_every_change(town: Town) -> None:

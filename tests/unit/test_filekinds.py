@@ -77,6 +77,7 @@ def test_what_is_not_is_refused(name: str, data: bytes) -> None:
         ('<script>"a|b?*:".pdf', "_script__a_b____.pdf"),
         (" ..报告 . .pdf", "报告.pdf"),
         ("...", "file"),
+        ("100%\\.txt", "file.txt"),
         ("", "file"),
         ("字" * 300 + ".pdf", "字" * 76 + ".pdf"),
         ("a" * 300 + ".pdf", "a" * (LONGEST - 4) + ".pdf"),
