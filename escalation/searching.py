@@ -66,7 +66,7 @@ def _frequent(session: Session, words: Sequence[str]) -> bool:
     key = tuple(words)
     if key not in known:
         sql, values = _hits(session.connection(), words)
-        counting: TextClause = text(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) AS hits LIMIT {FREQUENT + 1}) AS some")
+        counting: TextClause = text(f"SELECT count(*) FROM (SELECT 1 FROM ({sql}) AS hits LIMIT {FREQUENT + 1}) AS few")
         known[key] = (session.connection().execute(counting.bindparams(*values)).scalar() or 0) > FREQUENT
     return bool(known[key])
 

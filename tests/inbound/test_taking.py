@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from escalation import addresses
+from escalation import addresses, filekinds, views
 from escalation.database import Store
 from escalation.filekinds import File
 from escalation.inbound.mail import Limits
@@ -131,6 +131,19 @@ def test_a_reply_becomes_a_progress_report(post: Post, client: str) -> None:
     assert post.town.verify().broken == []
     if client == "foxmail":
         assert "现场勘察记录.pdf" in str(entry)
+        (kept,) = post.town.look(lambda session, world: views.shown(session, world, number, at(NOW)))["files"]
+        assert (kept["name"], kept["entry"], kept["by"]) == ("现场勘察记录.pdf", entry["seq"], handler.name)
+
+
+def test_what_may_not_come_with_a_reply_is_left_out_and_said(post: Post) -> None:
+    number = post.processing()
+    handler = post.handler(number)
+    raw = letters.foxmail(handler.email, post.message_id(number, handler))
+    program = Inbox(post.town.store, post.town.worlds, post.town.outgoing, files=filekinds.Limits(kinds=frozenset(["png"])))
+    assert post.read(raw, inbox=program).outcomes == {"progress": 1}
+    shown = post.town.look(lambda session, world: views.shown(session, world, number, at(NOW)))
+    assert shown["files"] == []
+    assert shown["journal"][-1]["detail"]["left_out"] == "现场勘察记录.pdf"
 
 
 def test_the_same_mail_is_taken_once(post: Post) -> None:
