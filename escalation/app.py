@@ -61,7 +61,7 @@ class App:
         self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
-        self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv)
+        self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv, settings.files.limits)
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
         self.links = Links(self.store, self.worlds, self.outgoing, timedelta(days=settings.links.days))
 

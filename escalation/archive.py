@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 from sqlmodel import Session
 
-from escalation import queries, verifying
+from escalation import filing, queries, verifying
 from escalation.models import SetAside
 from escalation.portable import to_json
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, CARD, ISSUE, JOURNAL, OUTBOX, REQUEST, Whole
 from escalation.world import World
-from notifications import attaching, outbox
+from notifications import attaching
 from notifications.outbox import OVER
 
 #: What goes with an issue, to be deleted before it.
@@ -59,7 +59,8 @@ def put_away(session: Session, world: World, ages: Ages, now: datetime, limit: i
         done.issues = len(sound)
     if ages.mail is not None:
         done.mails = _slim(connection, now - ages.mail, limit)
-        attaching.forget(session, outbox.FILES, now - ages.mail)
+    filing.forget_unsent(connection, now)
+    attaching.forget(session, filing.needed(), now - (ages.mail or filing.UNSENT))
     return done
 
 

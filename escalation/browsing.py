@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
 from sqlmodel import Session
 
-from escalation import views
+from escalation import searching, views
 from escalation.clock import utc
 from escalation.errors import UsageError
 from escalation.queries import ISSUE
@@ -85,7 +85,7 @@ def page(
     if wanted.sort not in SORTS:
         raise UsageError(f"there is no sorting {wanted.sort!r}", f"use one of {', '.join(SORTS)}")
     column, largest_first = SORTS[wanted.sort]
-    statement = select(ISSUE, column.label("sorted_by")).where(narrowed(wanted, seen, world, now))
+    statement = select(ISSUE, column.label("sorted_by")).where(narrowed(session, wanted, seen, world, now))
     if cursor:
         statement = statement.where(_after(cursor, wanted.sort))
     order = (column.desc(), ISSUE.c.id.desc()) if largest_first else (column, ISSUE.c.id)
@@ -96,7 +96,7 @@ def page(
 
 def count(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> int:
     """How many issues fit."""
-    statement = select(func.count()).select_from(ISSUE).where(narrowed(wanted, seen, world, now))
+    statement = select(func.count()).select_from(ISSUE).where(narrowed(session, wanted, seen, world, now))
     return session.connection().execute(statement).scalar() or 0
 
 
@@ -121,7 +121,7 @@ def _after(cursor: str, sort: str) -> ColumnElement[bool]:
     return or_(column > bound, and_(column == bound, ISSUE.c.id > last))
 
 
-def narrowed(wanted: Filter, seen: Sight, world: World, now: datetime) -> ColumnElement[bool]:
+def narrowed(session: Session, wanted: Filter, seen: Sight, world: World, now: datetime) -> ColumnElement[bool]:
     """The condition of a filter, within what somebody sees. Raises UsageError for a word it does not know."""
     now = utc(now)
     conditions = [visible(seen)]
@@ -142,7 +142,7 @@ def narrowed(wanted: Filter, seen: Sight, world: World, now: datetime) -> Column
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():
-        conditions.append(_found(q, world))
+        conditions.append(searching.found(session, q, world))
     return and_(*conditions)
 
 
@@ -200,15 +200,6 @@ def _of_party(world: World, text: str) -> ColumnElement[bool]:
     party = world.directory.find(text)
     mine = party.id if party is not None else -1
     return or_(ISSUE.c.lead_id == mine, ISSUE.c.responsible_id == mine, ISSUE.c.reporter_id == mine)
-
-
-def _found(q: str, world: World) -> ColumnElement[bool]:
-    """Number, title, text or project, any of them containing what was typed; Chinese as it stands."""
-    q = q.replace("\x00", "")[:200]
-    wanted = q.casefold()
-    projects = [each.id for each in world.projects.values() if wanted in each.name.casefold() or wanted in each.code.casefold()]
-    texts = (ISSUE.c.number, ISSUE.c.title, ISSUE.c.description)
-    return or_(*[column.icontains(q, autoescape=True) for column in texts], ISSUE.c.project_id.in_(projects))
 
 
 def board(session: Session, world: World, seen: Sight, now: datetime) -> list[tuple[int, str, str, int]]:

@@ -29,6 +29,12 @@ TAKES: dict[str, tuple[str, ...]] = {
     "close": ("reason",),
     "resume": ("reason",),
 }
+#: Actions that files go with.
+ATTACHING = frozenset(
+    """
+    report_progress resolve submit_plan answer object request_extension request_suspension give_opinion return_for_rework
+    """.split()
+)
 #: Refusals that no other reason, date or party would change.
 FINAL = frozenset(
     """
@@ -105,6 +111,8 @@ def _choice(action: str, snapshot: Snapshot, who: Actor, rules: Rules, now: date
     takes = tuple(each for each in TAKES.get(action, ()) if each not in row.needs)
     if action == "resolve" and any(each.kind == "co_handling" for each in snapshot.requests):
         takes = (*takes, "note")
+    if action in ATTACHING:
+        takes = (*takes, "files")
     parties = candidates(action, snapshot, rules)
     if "to" in row.needs and not parties:
         return Choice(action, who.party, row.needs, takes, why_not=Refusal("nobody", "there is no party that it could go to"))

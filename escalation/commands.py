@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import select, update
 from sqlmodel import Session
 
-from escalation import applying, queries
+from escalation import applying, filing, queries
 from escalation.applying import Birth, Outgoing, Step
 from escalation.clock import utc
 from escalation.errors import Conflict, NotFound, Refused, UsageError
+from escalation.filekinds import File
 from escalation.queries import ISSUE
 from escalation.world import World
 from workflows import moves
@@ -60,6 +61,7 @@ class Raise:
     number: str = ""
     #: A deadline that was given with it (another system's target date); the workflow's limit when left out.
     due_at: datetime | None = None
+    files: tuple[File, ...] = ()
     described: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -74,7 +76,9 @@ class Do:
     to: str = ""
     until: date | None = None
     into: str = ""
-    attachments: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    #: Files that came with it and were not taken, each with why.
+    left_out: tuple[str, ...] = ()
     request_no: int | None = None
     note: str = ""
     #: The version that the person had before their eyes; Conflict when it has gone on since.
@@ -149,12 +153,15 @@ def raise_many(session: Session, world: World, wanted: Sequence[Raise], now: dat
         told = {"severity": each.severity, "organ": each.organ, "reporter_id": reporter.id}
         first = moves.newborn(rules, route, entry_stage(route), now, id=first_id + offset, number=number, **told)
         attributes = DESCRIBED | dict(each.described) | {"title": each.title}
-        steps = [(now, moves.raised(first))]
+        steps = [(now, filing.noted(moves.raised(first), each.files))]
         if rules.workflow.intake.auto_dispatch and not route.post(first.stage).vacancy:
             steps.append((now, _dispatched(rules, route, first, each, now)))
         births.append(Birth(first, attributes, steps, reporter.code))
         routes.append(route)
     born = {facts.id: facts for facts in applying.bring_in(session, world, births, outgoing)}
+    for birth, each in zip(births, wanted, strict=True):
+        if each.files:
+            filing.attach(session.connection(), birth.first.id, 1, each.files, birth.actor, now)
     return [
         Raised(born[birth.first.id], why(world, born[birth.first.id], route)) for birth, route in zip(births, routes, strict=True)
     ]
@@ -230,7 +237,7 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
             to=find_party(world, each.to) if each.to else None,
             until=each.until,
             into=each.into,
-            attachments=each.attachments,
+            attachments=tuple(file.name for file in each.files),
             request_no=each.request_no,
             note=each.note,
         )
@@ -239,8 +246,12 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
         decision = ask_the_rules(issue.snapshot, asked, world.rules(issue.snapshot.facts.workflow), now)
         if isinstance(decision, Refusal):
             raise Refused(decision.code, decision.message, decision.allowed)
-        steps.append(Step(issue, decision, now, party.code))
-    return applying.apply(session, world, steps, outgoing)
+        steps.append(Step(issue, filing.noted(decision, each.files, each.left_out), now, party.code))
+    after = applying.apply(session, world, steps, outgoing)
+    for facts, step, each in zip(after, steps, wanted, strict=True):
+        if each.files:
+            filing.attach(session.connection(), facts.id, facts.version, each.files, step.actor, now)
+    return after
 
 
 def _refuse_changed(facts: Facts, seen: int | None) -> None:

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from escalation.errors import BadConfig
+from escalation.filekinds import KINDS, Limits
 
 PREFIX = "ESCALATION_"
 
@@ -106,6 +107,27 @@ class InboxSettings(Section):
         return bool(self.folder or self.host)
 
 
+class FileSettings(Section):
+    """What files may be brought to an issue, by page, program, command line and mail."""
+
+    megabytes: int = Field(default=20, ge=1, le=200)
+    together_megabytes: int = Field(default=50, ge=1, le=500)
+    at_once: int = Field(default=10, ge=1, le=20)
+    kinds: list[str] = sorted(Limits().kinds)
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, kinds: list[str]) -> list[str]:
+        if unknown := sorted(set(kinds) - KINDS.keys()):
+            raise ValueError(f"cannot be told by what is in them: {', '.join(unknown)}; known: {' '.join(sorted(KINDS))}")
+        return kinds
+
+    @property
+    def limits(self) -> Limits:
+        """As a value."""
+        return Limits(self.megabytes, self.together_megabytes, self.at_once, frozenset(self.kinds))
+
+
 class WorkflowSettings(Section):
     """The definition for new issues; empty is the built-in one."""
 
@@ -183,6 +205,7 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     links: LinkSettings = LinkSettings()
     inbox: InboxSettings = InboxSettings()
+    files: FileSettings = FileSettings()
     workflow: WorkflowSettings = WorkflowSettings()
     summary: SummarySettings = SummarySettings()
     scheduler: SchedulerSettings = SchedulerSettings()

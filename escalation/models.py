@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
+from escalation.desktables import DraftRow, FileRow, UploadRow, ViewRow
 from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, WebSession
 from notifications.attaching import AttachmentRow
 from notifications.moments import Moment
@@ -24,6 +25,8 @@ __all__ = [
     "CalendarDay",
     "CardRow",
     "Counter",
+    "DraftRow",
+    "FileRow",
     "IdempotencyRow",
     "Issue",
     "JournalEntry",
@@ -35,9 +38,11 @@ __all__ = [
     "RequestRow",
     "Secret",
     "SetAside",
+    "UploadRow",
     "UsedLink",
     "UserParty",
     "UserRow",
+    "ViewRow",
     "WebSession",
     "WorkflowRow",
 ]

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, func, select
 from sqlmodel import Session
 
-from escalation import journal, queries
+from escalation import filing, journal, queries
 from escalation.errors import DatabaseTrouble
 from escalation.models import SetAside
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
@@ -38,6 +38,8 @@ class Verified:
     issues: int = 0
     entries: int = 0
     broken: list[Broken] = field(default_factory=list)
+    #: The files that the journals name: digest -> number of the issue.
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -64,6 +66,8 @@ def verify(session: Session, world: World) -> Verified:
         for content in connection.execute(select(ARCHIVED.c.content).where(ARCHIVED.c.id.in_(ids)).order_by(ARCHIVED.c.id)):
             found.broken += _archived(content[0], world, found)
     found.broken += _orphans(connection)
+    wrong = filing.wrong(connection, found.files)
+    found.broken += [Broken(number, "file", f"{name} {trouble}") for number, name, trouble in wrong]
     return found
 
 
@@ -110,6 +114,10 @@ def _one(
     if found is not None:
         found.issues += 1
         found.entries += len(entries)
+        for entry in entries:
+            if b'"files":' in entry.body:
+                named = orjson.loads(entry.body).get("detail", {}).get("files", "")
+                found.files |= dict.fromkeys(named.split(), facts.number)
     yield from _journal_of(facts, entries, told)
     yield from _stays_of(facts, stays)
     if facts.workflow not in world.sources:

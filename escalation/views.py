@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlmodel import Session
 
-from escalation import queries
+from escalation import filing, queries
 from escalation.commands import find_party
 from escalation.errors import UsageError
 from escalation.explaining import days_left, late_by, light, overdue
@@ -241,6 +241,16 @@ def letters(rows: Sequence[Any], world: World) -> list[dict[str, Any]]:
     ]
 
 
+def files(rows: Sequence[Any], world: World) -> list[dict[str, Any]]:
+    """An issue's files; `entry` is the journal entry that each came with, `digest` its SHA-256."""
+    found = []
+    for row in rows:
+        party = world.directory.by_code.get(row.party)
+        told = {"no": row.no, "name": row.name, "content_type": row.content_type, "size": row.size, "digest": row.digest}
+        found.append({**told, "entry": row.seq, "by": party.name if party else row.party, "at": local(row.at, world)})
+    return found
+
+
 def shown(session: Session, world: World, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
     """One issue whole, as it stood at `at` if given. Raises NotFound, and UsageError if it was not there yet."""
     whole = queries.whole(session.connection(), number)
@@ -253,6 +263,7 @@ def shown(session: Session, world: World, number: str, now: datetime, at: dateti
         "assignments": stays([each for each in whole.stays if each.entered_at <= moment], world),
         "journal": entries([each for each in whole.journal if each.at <= moment], world),
         "mails": letters([each for each in whole.mails if each.queued_at <= moment], world),
+        "files": files([each for each in filing.listed(session.connection(), row.id) if each.at <= moment], world),
         "requests": [dict(each._mapping) for each in whole.requests if each.asked_at <= moment],
     }
 

@@ -88,7 +88,7 @@ class World:
         if category in self.catalogue:
             return self.catalogue[category]
         found = self.rules(workflow_id).workflow.category_by_key[category]
-        return Competence(found.key, found.name.zh, found.entry, found.organs)
+        return Competence(found.key, found.name.zh, found.entry, found.organs, found.note)
 
     def categories(self) -> dict[str, str]:
         """Every category with its Chinese name."""
@@ -140,7 +140,10 @@ class WorldReader:
             stamp,
             directory,
             {row.id: _project(row, directory) for row in session.exec(select(ProjectRow)) if row.id is not None},
-            {row.category: Competence(row.category, row.name, row.entry, row.organs) for row in session.exec(select(Authority))},
+            {
+                row.category: Competence(row.category, row.name, row.entry, row.organs, row.note)
+                for row in session.exec(select(Authority))
+            },
             _calendar(self.zone, self.opens, self.closes, tuple((row.day, row.working) for row in days)),
             {row.id: row.source for row in versions},
             active.id if active else "",

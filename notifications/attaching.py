@@ -1,4 +1,4 @@
-"""Files that go with mails: kept once by what is in them, however many mails they go with, as long as one needs them."""
+"""The bytes of files: kept once by what is in them, however many mails or issues they go with, as long as one needs them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ from notifications.moments import Moment
 
 
 class AttachmentRow(SQLModel, table=True):
-    """A file that goes with mails."""
+    """A file that goes with mails, or bytes that an issue has; those have no name here."""
 
     __tablename__ = "attachment"
 
@@ -34,6 +34,20 @@ def keep(connection: Connection, attachment: Attachment, now: datetime) -> str:
     row = {"digest": digest, **attachment._asdict(), "kept_at": now}
     connection.execute(insert(ATTACHMENT).values(row).on_conflict_do_nothing(index_elements=["digest"]))
     return digest
+
+
+def keep_bytes(connection: Connection, digest: str, data: bytes, now: datetime) -> None:
+    """Keeps bytes under their own SHA-256, without a name: whoever needs them knows what they are called."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    row = {"digest": digest, "name": "", "content_type": "", "data": data, "kept_at": now}
+    again = insert(ATTACHMENT).values(row).on_conflict_do_update(index_elements=["digest"], set_={"kept_at": now})
+    connection.execute(again)
+
+
+def altered(connection: Connection, digest: str) -> bool:
+    """Are the bytes kept under their own digest others than they were?"""
+    data = connection.execute(select(ATTACHMENT.c.data).where(ATTACHMENT.c.digest == digest)).scalar()
+    return data is None or sha256(data).hexdigest() != digest
 
 
 def files(session: Session, digests: Iterable[str]) -> dict[str, Attachment]:

@@ -69,6 +69,8 @@ class Competence(NamedTuple):
     name: str
     entry: str
     organs: Mapping[str, str]
+    #: On what rule, where the catalogue says so.
+    note: str = ""
 
 
 class NobodyAnswers(Exception):

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from escalation.cli.shared import Acting, AsJson, At, ConfigFile, clean, day, moment, opened, say, show_json, show_table
+from escalation.cli.shared import Acting, AsJson, At, ConfigFile, attached, clean, day, moment, opened, say, show_json, show_table
 from escalation.commands import Do, Raise
-from escalation.errors import UsageError
 from escalation.views import Wanted, local
 
 Seeing = Annotated[str, typer.Option("--as", metavar="PARTY", help="只看该单位可见的 only what this party sees")]
+Attached = Annotated[list[Path] | None, typer.Option("--attach", metavar="FILE", help="附件 a file that goes with it")]
 LIGHTS = {"red": "bold red", "yellow": "yellow", "green": "green"}
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="问题编号 the issue's number")]
 
@@ -45,13 +45,16 @@ def raise_(
     acting: Acting,
     text: Annotated[str, typer.Option("--text", help="情况 what is stuck, in full")] = "",
     organ: Annotated[str, typer.Option("--organ", help="事权单位 names the organ itself, instead of the catalogue")] = "",
+    attach: Attached = None,
     at: At = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Raises an issue."""
     with opened(config) as app:
-        wanted = Raise(project, category, severity, title, acting, organ=organ, described={"description": text})
+        described = {"description": text}
+        files = attached(app, attach or [])
+        wanted = Raise(project, category, severity, title, acting, organ=organ, files=files, described=described)
         issue, raised = app.raise_issue(wanted, moment(at, app))
     if as_json:
         show_json(issue | {"why": list(raised.why)})
@@ -70,7 +73,7 @@ def act(
     to: Annotated[str, typer.Option("--to", metavar="PARTY", help="承办单位 the party it goes to")] = "",
     until: Annotated[str, typer.Option("--until", metavar="DATE", help="日期 a date, 2026-11-30")] = "",
     into: Annotated[str, typer.Option("--into", metavar="NUMBER", help="主问题 the main issue of a merge")] = "",
-    attach: Annotated[list[Path] | None, typer.Option("--attach", metavar="FILE", help="附件 evidence")] = None,
+    attach: Attached = None,
     request: Annotated[int | None, typer.Option("--request", metavar="NO", help="第几号申请 which pending request")] = None,
     note: Annotated[str, typer.Option("--note", help="说明 why, although a sub-task is open")] = "",
     at: At = "",
@@ -78,9 +81,6 @@ def act(
     as_json: AsJson = False,
 ) -> None:
     """Does one thing to an issue."""
-    for path in attach or []:
-        if not path.is_file():
-            raise UsageError(f"there is no file {path} to attach", "check the path")
     with opened(config) as app:
         wanted = Do(
             number,
@@ -90,7 +90,7 @@ def act(
             to=to,
             until=day(until),
             into=into,
-            attachments=tuple(path.name for path in attach or []),
+            files=attached(app, attach or []),
             request_no=request,
             note=note,
         )
@@ -188,6 +188,9 @@ def _print_issue(shown: dict[str, Any]) -> None:
         [each["seq"], _short(each["at"]), each["actor"], each["action"], each["to"], each["reason"]] for each in shown["journal"]
     ]
     show_table("流水 journal", ["#", "时间 at", "谁 who", "动作 action", "到 to", "说明 reason"], entries)
+    if shown["files"]:
+        files = [[e["no"], e["name"], f"{e['size'] / 1024:,.0f} KB", e["by"], _short(e["at"])] for e in shown["files"]]
+        show_table("附件 files", ["#", "名称 name", "大小 size", "谁 who", "时间 at"], files)
     mails = [[_short(each["queued_at"]), each["kind"], each["recipient"], each["state"]] for each in shown["mails"]]
     show_table("邮件 mails", ["时间 at", "种类 kind", "收件人 to", "状态 state"], mails)
 

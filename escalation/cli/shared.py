@@ -20,6 +20,7 @@ from escalation import config, migrating
 from escalation.app import App, to_json
 from escalation.clock import system_clock, utc
 from escalation.errors import UsageError
+from escalation.filekinds import MEGABYTE, File, check
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="配置文件 configuration file", metavar="FILE")]
 AsJson = Annotated[bool, typer.Option("--json", help="供程序读取 machine-readable output")]
@@ -64,6 +65,22 @@ def day(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is no date", "write it as 2026-11-30") from error
+
+
+def attached(app: App, paths: Sequence[Path]) -> tuple[File, ...]:
+    """Files of this machine, checked. Raises BadFile, UsageError."""
+    limits = app.settings.files.limits
+    if len(paths) > limits.at_once:
+        raise UsageError(f"{len(paths)} files are too many at once", f"{limits.at_once} at most")
+    found = []
+    for path in paths:
+        try:
+            # no more than decides that it is too large
+            with path.open("rb") as file:
+                found.append(check(path.name, file.read(limits.megabytes * MEGABYTE + 1), limits))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}", "check the path and the rights") from error
+    return tuple(found)
 
 
 def clean(text: object) -> str:

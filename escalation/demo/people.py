@@ -12,6 +12,7 @@ from escalation import commands, queries
 from escalation.applying import Outgoing
 from escalation.commands import Do, Raise
 from escalation.errors import Refused
+from escalation.filekinds import Limits, check
 from escalation.queries import ISSUE, Loaded
 from escalation.world import World
 from workflows.actions import allowed
@@ -28,6 +29,14 @@ NEW: tuple[tuple[int, str, str, str, str], ...] = (
     (9, "HLJ26-011", "road_access", "major", "驿站进场道路冬季封闭无替代线路"),
     (14, "HLJ26-003", "port_policy", "major", "查验平台监管验收标准口径不一致"),
     (18, "HLJ26-009", "land", "general", "物流通道用地预审退回补正"),
+)
+
+#: What they prove with: a page with nothing on it.
+EVIDENCE = check(
+    "办结材料.pdf",
+    b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
+    b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n",
+    Limits(),
 )
 
 
@@ -106,7 +115,7 @@ def _work(loaded: Loaded, lead: Party, world: World, now: datetime) -> Iterator[
     if nature == "silent":
         return
     if luck < (0.16 if nature == "prompt" else 0.05):
-        yield Do(facts.number, "resolve", lead.code, reason="已办结,佐证材料见附件", attachments=("办结材料.pdf",))
+        yield Do(facts.number, "resolve", lead.code, reason="已办结,佐证材料见附件", files=(EVIDENCE,))
     left = working_days_left(now, facts.due_at, world.calendar) if facts.due_at else 0
     if left == 1 and luck < 0.5 and facts.extensions == 0:
         until = world.calendar.add_working_days(world.calendar.local_day(facts.due_at or now), 2)

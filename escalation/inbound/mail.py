@@ -52,6 +52,8 @@ class Incoming:
     #: What its writer says, without what is quoted and the signature.
     text: str = ""
     attachments: tuple[str, ...] = ()
+    #: What is in them, in the same order.
+    contents: tuple[bytes, ...] = ()
     #: Headers that tell what kind of mail it is, in small letters.
     marks: tuple[tuple[str, str], ...] = ()
     deliveries: tuple[Delivery, ...] = ()
@@ -161,7 +163,7 @@ def _headed(head: Message, raw: bytes, problem: str) -> Incoming:
 
 def _taken_apart(whole: Message, raw: bytes) -> Incoming:
     head = _headed(whole, raw, "")
-    texts, names, deliveries = _parts(whole)
+    texts, files, deliveries = _parts(whole)
     written = texts.get("plain") or as_text(texts.get("html", ""))
     return Incoming(
         message_id=head.message_id,
@@ -170,16 +172,17 @@ def _taken_apart(whole: Message, raw: bytes) -> Incoming:
         references=head.references,
         marks=head.marks,
         text=reply_in(written)[:KEPT],
-        attachments=tuple(names),
+        attachments=tuple(_file_name(part) for part in files),
+        contents=tuple(_content(part) for part in files),
         deliveries=tuple(deliveries),
         whole=written + "\n" + texts.get("returned", ""),
     )
 
 
-def _parts(whole: Message) -> tuple[dict[str, str], list[str], list[Delivery]]:
-    """The first plain and HTML text, the head of what was returned, the names of the files, what a server reports."""
+def _parts(whole: Message) -> tuple[dict[str, str], list[Message], list[Delivery]]:
+    """The first plain and HTML text, the head of what was returned, the files, what a server reports."""
     texts: dict[str, str] = {}
-    names: list[str] = []
+    files: list[Message] = []
     deliveries: list[Delivery] = []
     for count, (part, returned) in enumerate(_walk(whole)):
         if count >= LEAVES:
@@ -190,12 +193,12 @@ def _parts(whole: Message) -> tuple[dict[str, str], list[str], list[Delivery]]:
         elif kind == "message/delivery-status":
             deliveries += _deliveries(part)
         elif part.get_content_disposition() == "attachment" or (part.get_filename() and not _decoration(part)):
-            names.append(_file_name(part))
+            files.append(part)
         elif kind in ("text/plain", "text/html"):
             texts.setdefault(kind.removeprefix("text/"), _text(part))
-    if len(names) > ATTACHMENTS:
+    if len(files) > ATTACHMENTS:
         raise Unreadable(f"it has more than {ATTACHMENTS} attachments")
-    return texts, names, deliveries
+    return texts, files, deliveries
 
 
 def _walk(part: Message, returned: bool = False) -> Iterator[tuple[Message, bool]]:
@@ -229,6 +232,11 @@ def _decoration(part: Message) -> bool:
 def _file_name(part: Message) -> str:
     name = tidy(part.get_filename() or "").replace("\\", "/").rpartition("/")[2].replace(",", " ").strip()
     return name[:120] or f"attachment.{part.get_content_subtype()[:10]}"
+
+
+def _content(part: Message) -> bytes:
+    payload = part.get_payload(decode=True)
+    return payload if isinstance(payload, bytes) else b""
 
 
 def _deliveries(part: Message) -> list[Delivery]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
+from escalation import filekinds
 from escalation.applying import Outgoing
 from escalation.database import Store
 from escalation.errors import EscalationError, LoginRefused
@@ -46,10 +47,16 @@ class Inbox:
     """Reads what has come in; any number of nodes may read the same place."""
 
     def __init__(
-        self, store: Store, worlds: WorldReader, outgoing: Outgoing, limits: Limits | None = None, authserv: str = ""
+        self,
+        store: Store,
+        worlds: WorldReader,
+        outgoing: Outgoing,
+        limits: Limits | None = None,
+        authserv: str = "",
+        files: filekinds.Limits | None = None,
     ) -> None:
         self.store, self.worlds, self.outgoing = store, worlds, outgoing
-        self.limits, self.authserv = limits or Limits(), authserv
+        self.limits, self.authserv, self.files = limits or Limits(), authserv, files or filekinds.Limits()
         self._held: datetime | None = None
         self._stopping = False
 
@@ -91,7 +98,7 @@ class Inbox:
             return self._put_aside(mail, f"{type(error).__name__}: {error}", now)
 
     def _taking(self, mail: Incoming, now: datetime) -> Callable[[Session], Outcome]:
-        return lambda session: take(session, self.worlds.read(session), mail, now, self.outgoing, self.authserv)
+        return lambda session: take(session, self.worlds.read(session), mail, now, self.outgoing, self.authserv, self.files)
 
     def _put_aside(self, mail: Incoming, why: str, now: datetime) -> Outcome:
         def work(session: Session) -> Outcome:

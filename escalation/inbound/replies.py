@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlmodel import Session
 
-from escalation import commands
+from escalation import commands, filing, queries
 from escalation.applying import Outgoing
 from escalation.commands import Do
 from escalation.errors import NotFound, Refused
+from escalation.filekinds import BadFile, File, Limits, check, fit_name
 from escalation.inbound import people, words
 from escalation.inbound.mail import Incoming
 from escalation.inbound.outcomes import Outcome
@@ -24,7 +25,13 @@ ACTION = "report_progress"
 
 
 def recorded(
-    session: Session, world: World, mail: Incoming, ours: Sequence[Any], now: datetime, outgoing: Outgoing
+    session: Session,
+    world: World,
+    mail: Incoming,
+    ours: Sequence[Any],
+    now: datetime,
+    outgoing: Outgoing,
+    limits: Limits,
 ) -> Outcome | None:
     """Puts a reply to `ours`, which were sent to its writer's own address, on record. None: nobody has that address now."""
     writers = _writers(world, mail, ours)
@@ -37,13 +44,30 @@ def recorded(
     try:
         if mail.problem:
             raise Refused("unreadable", mail.problem, _allowed(session, world, number, writer, now))
-        wanted = Do(number, ACTION, writer.code, reason=mail.text, attachments=mail.attachments)
+        files, left_out = _files(session, number, mail, limits)
+        wanted = Do(number, ACTION, writer.code, reason=mail.text, files=files, left_out=left_out)
         commands.act(session, world, wanted, now, outgoing)
     except NotFound:
         return _refused(session, world, mail, number, writer, Refused("not_found", f"no issue {number}"), now, outgoing)
     except Refused as refusal:
         return _refused(session, world, mail, number, writer, refusal, now, outgoing)
     return Outcome("progress", number, writer.code)
+
+
+def _files(session: Session, number: str, mail: Incoming, limits: Limits) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    """What came with it and may be kept; and the names of what may not, for the timeline to say so."""
+    kept: dict[str, File] = {}
+    left_out: list[str] = []
+    room = filing.room(session.connection(), queries.one_row(session.connection(), number).id) if mail.contents else 0
+    for name, data in zip(mail.attachments, mail.contents, strict=True):
+        try:
+            if len(kept) >= room:
+                raise BadFile(f"{name}: the issue has too many files")
+            file = check(name, data, limits)
+            kept.setdefault(file.digest, file)
+        except BadFile:
+            left_out.append(fit_name(name))
+    return tuple(kept.values()), tuple(left_out)
 
 
 def _writers(world: World, mail: Incoming, ours: Sequence[Any]) -> list[Party]:

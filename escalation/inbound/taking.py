@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlmodel import Session
 
 from escalation.applying import Outgoing
+from escalation.filekinds import Limits
 from escalation.inbound import bounces, replies, threads
 from escalation.inbound.mail import Incoming
 from escalation.inbound.outcomes import Outcome, earlier, entered, settled
@@ -12,19 +13,29 @@ from escalation.inbound.sorting import kind_of, numbers_in, our_ids, verdict, ve
 from escalation.world import World
 
 
-def take(session: Session, world: World, mail: Incoming, now: datetime, outgoing: Outgoing, authserv: str = "") -> Outcome:
+def take(
+    session: Session,
+    world: World,
+    mail: Incoming,
+    now: datetime,
+    outgoing: Outgoing,
+    authserv: str = "",
+    files: Limits | None = None,
+) -> Outcome:
     """Deals with a mail, and answers what became of it; the same mail again changes nothing. The caller commits.
 
-    `authserv`: the name of our own mail server, whose word on the sender is then asked for.
+    `authserv`: the name of our own mail server, whose word on the sender is then asked for. `files`: what may come with it.
     """
     if not entered(session, mail, now):
         return earlier(session, mail.message_id)
-    outcome = _dealt_with(session, world, mail, now, outgoing, authserv)
+    outcome = _dealt_with(session, world, mail, now, outgoing, authserv, files or Limits())
     settled(session, mail, outcome)
     return outcome
 
 
-def _dealt_with(session: Session, world: World, mail: Incoming, now: datetime, outgoing: Outgoing, authserv: str) -> Outcome:
+def _dealt_with(
+    session: Session, world: World, mail: Incoming, now: datetime, outgoing: Outgoing, authserv: str, files: Limits
+) -> Outcome:
     connection = session.connection()
     named = numbers_in(f"{mail.subject}\n{mail.whole[:2_000]}")
     kind = kind_of(mail)
@@ -45,5 +56,5 @@ def _dealt_with(session: Session, world: World, mail: Incoming, now: datetime, o
     to_them = [row for row in ours if mail.sender and row.recipient.casefold() == mail.sender]
     done = None
     if to_them and verified(mail, authserv):
-        done = replies.recorded(session, world, mail, to_them, now, outgoing)
+        done = replies.recorded(session, world, mail, to_them, now, outgoing, files)
     return done or Outcome("stranger", number, f"{mail.subject}: {mail.text[:300] or mail.problem}")

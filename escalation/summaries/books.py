@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, select
 
 from escalation import queries, views
@@ -172,13 +173,28 @@ def issues(session: Session, world: World, at: datetime, *, only_overdue: bool =
     if only_overdue:
         late = [(late_by(facts, world.calendar, at), row, facts) for row, facts in known if overdue(facts, at)]
         known = [(row, facts) for _, row, facts in sorted(late, key=lambda each: (-each[0], each[2].number))]
-    lines = []
-    for place, (row, facts) in enumerate(known, 1):
-        runs = facts.due_at is not None and facts.status in ("pending_intake", "pending_ack", "processing")
-        left = working_days_left(at, facts.due_at, world.calendar) if runs and facts.due_at else None
-        shown = light(facts, world.calendar, at, world.rules(facts.workflow).workflow.yellow_light.amount)
-        lines.append(_issue(place, row, world, left, late_by(facts, world.calendar, at), shown))
+    lines = [_line(place, row, world, at) for place, (row, _) in enumerate(known, 1)]
     return [Sheet("逾期清单" if only_overdue else "问题清单", ISSUE_HEAD, lines)]
+
+
+def chosen(session: Session, world: World, numbers: Sequence[str], at: datetime, visible: ColumnElement[bool]) -> list[Sheet]:
+    """The checklist of these issues, in their order, as far as they are visible; of the others a line that says so."""
+    rows = session.connection().execute(select(ISSUE).where(ISSUE.c.number.in_(numbers), visible)).all()
+    there = {row.number: row for row in rows}
+    lines: list[Row] = []
+    for place, number in enumerate(numbers, 1):
+        row = there.get(number)
+        missing: Row = [place, number, *([None] * (len(ISSUE_HEAD) - 3)), "没有找到"]
+        lines.append(_line(place, row, world, at) if row is not None else missing)
+    return [Sheet("问题清单", ISSUE_HEAD, lines)]
+
+
+def _line(place: int, row: Any, world: World, at: datetime) -> Row:
+    facts = views.facts_of(row)
+    runs = facts.due_at is not None and facts.status in ("pending_intake", "pending_ack", "processing")
+    left = working_days_left(at, facts.due_at, world.calendar) if runs and facts.due_at else None
+    shown = light(facts, world.calendar, at, world.rules(facts.workflow).workflow.yellow_light.amount)
+    return _issue(place, row, world, left, late_by(facts, world.calendar, at), shown)
 
 
 def _standing(session: Session, at: datetime) -> list[Any]:
@@ -220,4 +236,4 @@ def _project(project: ProjectRow, name: str) -> Value:
     return found
 
 
-__all__ = ["issues", "ledger", "of_figures"]
+__all__ = ["chosen", "issues", "ledger", "of_figures"]

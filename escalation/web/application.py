@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from escalation.app import App
 from escalation.clock import Clock
 from escalation.errors import EscalationError
+from escalation.filekinds import MEGABYTE
 from escalation.nodes import Node
 from escalation.web import api, pages, supervising
 from escalation.web.api import problems
@@ -45,7 +46,7 @@ def create_app(app: App, clock: Clock, node: Node | None = None) -> FastAPI:
     made.include_router(pages.router, include_in_schema=False)
     made.mount("/static", StaticFiles(directory=Path(str(files("escalation") / "web" / "static"))), name="static")
     web = app.settings.web
-    made.add_middleware(Guard, hosts=web.hosts, secure=web.secure_cookies)
+    made.add_middleware(Guard, hosts=web.hosts, secure=web.secure_cookies, files=app.settings.files.together_megabytes * MEGABYTE)
     for kind in (EscalationError, RequestValidationError, HTTPException):
         made.add_exception_handler(kind, _answered)
     made.add_exception_handler(Exception, _failed)

@@ -1,6 +1,6 @@
 """Who sits at the page or calls the API, and what they may see: everything that a request needs of the installation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -8,11 +8,13 @@ from typing import TypeVar
 from fastapi import Request
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
-from escalation import scope
+from escalation import filekinds, scope
 from escalation.app import App
 from escalation.clock import Clock
 from escalation.errors import EscalationError, NotFound, UsageError
+from escalation.filekinds import MEGABYTE
 from escalation.users import User, entering, tokens
 from escalation.users.entering import Limits
 from escalation.world import World
@@ -24,11 +26,12 @@ LARGEST = 2**31 - 1
 
 
 class NotSeated(EscalationError):
-    """Nobody is logged in; a page sends them to the login."""
+    """Nobody is logged in; a page sends them to the login, with what they had typed."""
 
     code = "not_entered"
     exit_code = 3
     status = 401
+    typed: Mapping[str, str] = {}
 
 
 class Forged(EscalationError):
@@ -37,6 +40,8 @@ class Forged(EscalationError):
     code = "forged"
     exit_code = 3
     status = 403
+    #: What was typed, where the browser says that the page was ours: of a session before.
+    posted: "Posted | None" = None
 
 
 class NotGranted(EscalationError):
@@ -174,11 +179,15 @@ def administrator(request: Request) -> Desk:
     return desk
 
 
+#: A file of a form: what the browser calls it, and its bytes or as many of them as show that it is too large.
+Brought = tuple[str, bytes]
+
+
 class Posted:
     """What a form said. Its token has been checked."""
 
-    def __init__(self, desk: Desk, values: dict[str, str]) -> None:
-        self.desk, self.values = desk, values
+    def __init__(self, desk: Desk, values: dict[str, str], brought: list[Brought] | None = None) -> None:
+        self.desk, self.values, self.brought = desk, values, brought or []
 
     def __getitem__(self, name: str) -> str:
         return self.values.get(name, "").strip()
@@ -198,18 +207,32 @@ async def posted(request: Request) -> Posted:
     """A form of somebody who is logged in. Raises NotSeated, Forged."""
     refuse_foreign(request)
     # a store is asked: not on the loop that serves everybody
-    desk = await run_in_threadpool(seated, request)
-    values = await form(request)
+    try:
+        desk = await run_in_threadpool(seated, request)
+    except NotSeated as error:
+        error.typed = await form(request) if request.cookies.get(house(request).cookie) else {}
+        raise
+    values, brought = await form_with_files(request, desk.app.settings.files.limits)
     given = values.get("csrf", "") or request.headers.get("x-csrf-token", "")
     if not entering.same(given, desk.csrf):
-        raise Forged("this form is not of your session", "load the page again and repeat it")
-    return Posted(desk, values)
+        stale = Forged("this form is not of your session", "load the page again and repeat it")
+        stale.posted = Posted(desk, values) if "sec-fetch-site" in request.headers else None
+        raise stale
+    return Posted(desk, values, brought)
 
 
 async def form(request: Request) -> dict[str, str]:
     """The text fields of a form; a NUL is in no text, and PostgreSQL takes none."""
-    async with request.form(max_files=0, max_fields=100) as found:
+    async with request.form(max_files=20, max_fields=200) as found:
         return {name: value.replace("\x00", "") for name, value in found.items() if isinstance(value, str)}
+
+
+async def form_with_files(request: Request, limits: filekinds.Limits) -> tuple[dict[str, str], list[Brought]]:
+    """The same with the files that came; of each no more than is needed to see that it is too large."""
+    async with request.form(max_files=limits.at_once, max_fields=200) as found:
+        told = {name: value.replace("\x00", "") for name, value in found.items() if isinstance(value, str)}
+        files = [each for _, each in found.multi_items() if isinstance(each, UploadFile) and each.filename]
+        return told, [(each.filename or "", await each.read(limits.megabytes * MEGABYTE + 1)) for each in files]
 
 
 def refuse_foreign(request: Request) -> None:

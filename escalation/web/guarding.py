@@ -1,5 +1,6 @@
 """What every answer carries and every request must bring: security headers, a strict CSP, a host name that is ours."""
 
+import re
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -32,13 +33,15 @@ HEADERS = {
 HSTS = "max-age=31536000; includeSubDomains"
 #: The largest body that anybody may send: a form of a few texts.
 LARGEST = 1_000_000
+#: Where files may come with it.
+WITH_FILES = re.compile(r"/issues/new|/issues/new/draft|/issues/[^/]+/actions/[^/]+|/api/v1/files")
 
 
 class Guard:
     """The outermost layer: refuses foreign host names and bodies that are too large, and signs every answer with the headers."""
 
-    def __init__(self, app: ASGIApp, hosts: str = "", secure: bool = True) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, hosts: str = "", secure: bool = True, files: int = 0) -> None:
+        self.app, self.files = app, files
         self.hosts = {each.strip().lower() for each in hosts.split(",") if each.strip()}
         self.secure = secure
 
@@ -51,21 +54,24 @@ class Guard:
         if not self._is_ours(headers.get(b"host", b"").decode("latin-1")):
             await PlainTextResponse("unknown host", 400)(scope, receive, send)
             return
-        if int(headers.get(b"content-length", b"0") or b"0") > LARGEST:
+        if int(headers.get(b"content-length", b"0") or b"0") > (most := self._most(scope)):
             await PlainTextResponse("too large", 413)(scope, receive, send)
             return
         if b"%00" in scope.get("raw_path", b"") + scope["query_string"]:
             # no text of ours has one, and PostgreSQL takes none
             await PlainTextResponse("not a text", 400)(scope, receive, send)
             return
-        await self.app(scope, self._counted(receive), self._signed(scope, send))
+        await self.app(scope, self._counted(receive, most), self._signed(scope, send))
 
     def _is_ours(self, host: str) -> bool:
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         return not self.hosts or name.lower() in self.hosts
 
+    def _most(self, scope: Scope) -> int:
+        return LARGEST + (self.files if WITH_FILES.fullmatch(scope["path"]) else 0)
+
     @staticmethod
-    def _counted(receive: Receive) -> Receive:
+    def _counted(receive: Receive, most: int) -> Receive:
         """A body without a length is cut off where it grows too large."""
         got = 0
 
@@ -73,7 +79,7 @@ class Guard:
             nonlocal got
             message = await receive()
             got += len(message.get("body", b""))
-            if got > LARGEST:
+            if got > most:
                 return {"type": "http.disconnect"}
             return message
 

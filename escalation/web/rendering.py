@@ -49,6 +49,7 @@ def environment(language: str) -> Environment:
         "actor": lambda name: say("系统", "the system") if name == "system" else name,
         "lines": lines,
         "picture": Markup,
+        "size": size,
     }
     return made
 
@@ -125,6 +126,11 @@ def _stage(english: bool) -> Callable[..., str]:
 def lines(text: str) -> Markup:
     """A text of several lines as it was typed."""
     return Markup("<br>").join(escape(line) for line in text.splitlines())
+
+
+def size(count: int) -> str:
+    """So many bytes, as people say it."""
+    return f"{count / 1024 / 1024:.1f} MB" if count >= 1024 * 1000 else f"{max(1, round(count / 1024))} KB"
 
 
 def _drawn(path: str) -> Markup:

@@ -217,6 +217,18 @@ reply_refused 回复未能办理 a reply was not taken
 stranger_mail 外部来信 mail of a stranger
 digest 汇总 several in one
 """)
+#: How a list is sorted.
+SORT: Pairs = _pairs("""
+worst 最紧急在前 worst first
+due 时限近的在前 due first
+-due 时限远的在前 due last
+-raised 新上报在前 newest first
+raised 早上报在前 oldest first
+-changed 新变化在前 changed last
+changed 久未变化在前 unchanged longest
+number 编号升序 by number
+-number 编号降序 by number, down
+""")
 #: What happens by itself when a clock has run out.
 CLOCK: Pairs = _pairs("""
 intake 提醒协调员尽快交办 the coordinator is reminded to dispatch it
@@ -251,6 +263,7 @@ bad_reason 理由不在规定的范围内 that reason is not of the list
 wrong_target 主问题不符合要求 that main issue does not fit
 open_tasks 还有协办事项未完成，请说明 sub-tasks are still open; say why
 archived 问题已归档 it is in the archive
+bad_file 附件不能收 this file is not taken
 conflict 问题刚刚被他人更新 somebody else changed it first
 not_found 没有找到 not found
 usage 请求有误 the request is off

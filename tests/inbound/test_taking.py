@@ -9,8 +9,9 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
-from escalation import addresses
+from escalation import addresses, filekinds, views
 from escalation.database import Store
+from escalation.filekinds import File
 from escalation.inbound.mail import Limits
 from escalation.inbound.outcomes import LOOKED_AT, OUTCOMES, listed
 from escalation.inbound.reading import Inbox, Reading
@@ -130,6 +131,19 @@ def test_a_reply_becomes_a_progress_report(post: Post, client: str) -> None:
     assert post.town.verify().broken == []
     if client == "foxmail":
         assert "现场勘察记录.pdf" in str(entry)
+        (kept,) = post.town.look(lambda session, world: views.shown(session, world, number, at(NOW)))["files"]
+        assert (kept["name"], kept["entry"], kept["by"]) == ("现场勘察记录.pdf", entry["seq"], handler.name)
+
+
+def test_what_may_not_come_with_a_reply_is_left_out_and_said(post: Post) -> None:
+    number = post.processing()
+    handler = post.handler(number)
+    raw = letters.foxmail(handler.email, post.message_id(number, handler))
+    program = Inbox(post.town.store, post.town.worlds, post.town.outgoing, files=filekinds.Limits(kinds=frozenset(["png"])))
+    assert post.read(raw, inbox=program).outcomes == {"progress": 1}
+    shown = post.town.look(lambda session, world: views.shown(session, world, number, at(NOW)))
+    assert shown["files"] == []
+    assert shown["journal"][-1]["detail"]["left_out"] == "现场勘察记录.pdf"
 
 
 def test_the_same_mail_is_taken_once(post: Post) -> None:
@@ -251,7 +265,13 @@ def test_somebody_who_is_not_the_handler_is_told_so(post: Post) -> None:
 def test_a_reply_to_what_is_over(post: Post) -> None:
     number = post.processing()
     handler = post.handler(number)
-    post.town.act(number, "resolve", handler.code, reason="已送电,双回路投运", attachments=("a.pdf",))
+    post.town.act(
+        number,
+        "resolve",
+        handler.code,
+        reason="已送电,双回路投运",
+        files=(File("a.pdf", "application/pdf", 5, "0" * 64, b"%PDF-"),),
+    )
     reviewer = next(row.party for row in post.rows(about=number, kind="review_request"))
     post.town.act(number, "close", reviewer)
     assert post.read(letters.qq(handler.email, post.message_id(number, handler))).outcomes == {"refused": 1}

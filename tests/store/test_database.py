@@ -75,7 +75,9 @@ def test_a_transaction_that_raises_leaves_nothing(store: Store) -> None:
 
 def test_the_migrations_make_what_the_models_say(store: Store) -> None:
     with store.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        # what search keeps is the databases' own affair
+        ours = {"compare_type": False, "include_name": lambda name, kind, parents: not str(name).startswith("issue_search")}
+        context = MigrationContext.configure(connection, opts=ours)
         assert compare_metadata(context, SQLModel.metadata) == []
     assert migrating.current(store) == migrating.newest()
 

@@ -69,6 +69,22 @@ def office(run: Command, sample: list[str]) -> Command:
     return run
 
 
+def test_files_go_with_an_action_and_are_shown(office: Command, tmp_path: Path) -> None:
+    (tmp_path / "证明.pdf").write_bytes(b"%PDF-1.7 ...")
+    (tmp_path / "程序.pdf").write_bytes(b"MZ")
+    act = ("act", "WT26-0009", "acknowledge", "--as", "PT0055", "--at", NOW, "--attach")
+
+    refused = office(*act, "程序.pdf")
+    assert refused.code == 2
+    assert "is not what its name says" in refused.err
+    raised = office("raise", "--project", "HLJ26-001", "--category", "power", "--severity", "urgent", "--title", "缺电", "--as", "PT0001",
+                    "--at", NOW, "--attach", "证明.pdf", "--json").json  # fmt: skip
+    shown = office("show", raised["number"], "--json").json
+    assert [(each["name"], each["size"], each["entry"]) for each in shown["files"]] == [("证明.pdf", 12, 1)]
+    assert "证明.pdf" in office("show", raised["number"]).out
+    assert office("verify").code == 0
+
+
 def test_the_same_files_again_change_nothing(office: Command, sample: list[str]) -> None:
     again = office("import", *sample, "--at", NOW, "--json").json
 

@@ -191,6 +191,51 @@ def test_what_others_do_appears_without_reloading(small: Office, browser: Browse
         visitor.context.close()
 
 
+def test_a_draft_its_files_and_many_at_once_by_keyboard(small: Office, browser: Browser, tmp_path: Path) -> None:
+    photo, program = tmp_path / "现场照片.png", tmp_path / "程序.pdf"
+    photo.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(70_000))
+    program.write_bytes(b"MZ")
+    small.town.raise_issue()
+    with served(small.web) as address:
+        small.user("owner", OWNER)
+        visitor = Visitor(browser, address, "owner", PHONE, "dark")
+        visitor.enter()
+        page = visitor.go("/issues/new?project=HLJ26-001")
+        page.select_option("[name=category]", "power")
+        page.fill("[name=title]", "二期车间缺电")
+        expect(page.locator("#saved time")).to_be_visible()
+        page.set_input_files("[name=files]", [str(photo), str(program)])
+        page = visitor.go("/issues/new")
+        expect(page.locator("[name=title]")).to_have_value("二期车间缺电")
+        expect(page.locator("#suggest")).to_contain_text("power is stuck")
+        page.set_input_files("[name=files]", [str(photo), str(program)])
+        page.check("[name=open]")
+        page.locator("#raise button.primary").click()
+        expect(page.locator(".notice.bad")).to_contain_text("程序.pdf")
+        expect(page.locator(".files .check")).to_contain_text("现场照片.png")
+        visitor.checked()
+        page.locator("#raise button.primary").click()
+        with page.expect_download() as saved:
+            page.locator("#h-files ~ ul a").click()
+        assert saved.value.suggested_filename == "现场照片.png"
+        assert Path(saved.value.path()).read_bytes() == photo.read_bytes()
+        visitor.checked()
+
+        page = visitor.go("/issues")
+        for key in "jxjx":
+            page.keyboard.press(key)
+        expect(page.locator("#ticked")).to_have_text("2")
+        page.keyboard.press("?")
+        expect(page.locator("dialog")).to_be_visible()
+        visitor.checked()
+        page.keyboard.press("Escape")
+        page.locator("#bulk button[value=urge]").click()
+        expect(page.locator(".chip.done")).to_have_count(2)
+        visitor.checked()
+        visitor.context.close()
+    assert small.town.verify().ok
+
+
 PAGES = {
     "todo": "/", "issues": "/issues?state=all", "issue": "/issues/WT26-0024", "narrowed": "/issues?light=red&stage=province",
     "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "charts": "/charts", "projects": "/projects",

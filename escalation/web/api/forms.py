@@ -16,6 +16,11 @@ def _whole(text: str) -> str:
 Text = Annotated[str, AfterValidator(_whole)]
 
 
+#: A file that was brought before, by its SHA-256.
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Files = Annotated[list[Digest], Field(max_length=20, description="files brought before with `POST /files`, by their digests")]
+
+
 class Body(BaseModel):
     """A request; a key it does not know is a mistake."""
 
@@ -30,6 +35,7 @@ class NewIssue(Body):
     severity: Literal["general", "major", "urgent"]
     title: Text = Field(min_length=1, max_length=200)
     text: Text = Field(default="", max_length=20_000)
+    files: Files = []
     organ: Text = Field(default="", max_length=200, description="names the competent organ itself, instead of the catalogue")
     acting_as: Text = Field(
         default="", alias="as", max_length=100, description="which of your parties raises it; default: the first"
@@ -45,9 +51,28 @@ class Doing(Body):
     into: Text = Field(default="", max_length=100)
     request: int | None = Field(default=None, ge=1, le=1_000_000, description="which pending request")
     note: Text = Field(default="", max_length=20_000)
+    files: Files = []
     acting_as: Text = Field(
         default="", alias="as", max_length=100, description="as which of your parties; default: the first that may"
     )
+
+
+class Uploaded(BaseModel):
+    """A file that waits to be named by an action."""
+
+    digest: str = Field(description="SHA-256, in hexadecimal")
+    name: str
+    content_type: str
+    size: int
+
+
+class FileOut(Uploaded):
+    """A file of an issue; `entry` is the journal entry that it came with."""
+
+    no: int
+    entry: int
+    by: str
+    at: datetime
 
 
 class IssueOut(BaseModel):
@@ -98,6 +123,7 @@ class WholeIssue(BaseModel):
     journal: list[dict[str, Any]]
     mails: list[dict[str, Any]]
     requests: list[dict[str, Any]]
+    files: list[FileOut]
     actions: list[Possible] = []
 
 

@@ -9,12 +9,13 @@ from fastapi.responses import JSONResponse
 from sqlmodel import Session
 
 from escalation import browsing, queries, scope, views
+from escalation import filing as keeping
 from escalation.app import to_json
 from escalation.choices import choices
 from escalation.commands import Do, Raise
 from escalation.errors import UsageError
 from escalation.users import audit, once
-from escalation.web import seeing
+from escalation.web import filing, seeing
 from escalation.web.api import forms
 from escalation.web.api.problems import responses
 from escalation.web.desk import Desk, bearer
@@ -65,9 +66,17 @@ def raised(desk: Caller, body: forms.NewIssue, request: Request, key: Key = None
     def work(session: Session, world: World) -> tuple[int, bytes]:
         party = desk.acting_as(world, body.acting_as)
         wanted = Raise(
-            body.project, body.category, body.severity, body.title, party.code, body.organ, described={"description": body.text}
+            body.project,
+            body.category,
+            body.severity,
+            body.title,
+            party.code,
+            body.organ,
+            files=filing.named(session, desk, body.files),
+            described={"description": body.text},
         )
         issue, told = desk.app.raising(session, world, wanted, desk.now)
+        keeping.clear(session.connection(), desk.user.id, filing.PROGRAMS, body.files)
         audit.note(session, desk.now, desk.user.login, "raise", f"{issue['number']} as {party.code}")
         return 201, to_json(issue | {"why": list(told.why)}).encode()
 
@@ -131,10 +140,12 @@ def acted(
             request_no=body.request,
             note=body.note,
             version=version,
+            files=filing.named(session, desk, body.files),
         )
         if body.into:
             scope.refuse_unseen(session.connection(), desk.sight(world), body.into)
         done = desk.app.acting(session, world, wanted, desk.now)
+        keeping.clear(session.connection(), desk.user.id, filing.PROGRAMS, body.files)
         audit.note(session, desk.now, desk.user.login, action, f"{number} as {party.code}")
         return 200, to_json(done | {"actions": _possible(session, world, desk, number)}).encode()
 

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from escalation.users import accounts, entering
 from escalation.users.entering import NotEntered
 from escalation.web.desk import Forged, House, Posted, address, form, house, language_of, posted, refuse_foreign
+from escalation.web.pages import typed
 from escalation.web.rendering import render
 
 router = APIRouter()
@@ -32,10 +33,17 @@ def asked(request: Request, next: str = "/") -> Response:  # noqa: A002  # the n
     return _form(request, house(request), next)
 
 
-def _form(request: Request, here: House, following: str, *, login: str = "", wrong: str = "", status: int = 200) -> Response:
+def asked_again(request: Request, kept: str) -> Response:
+    """The login form for somebody whose session ended while they typed: what they typed goes along, and becomes their draft."""
+    return _form(request, house(request), "/", kept=kept, status=401)
+
+
+def _form(
+    request: Request, here: House, following: str, *, login: str = "", wrong: str = "", kept: str = "", status: int = 200
+) -> Response:
     language = language_of(request, here.app.settings.language)
     nonce = request.cookies.get(NONCE) or secrets.token_urlsafe(24)
-    told = {"login": login, "wrong": wrong, "user": None, "here": "login"}
+    told = {"login": login, "wrong": wrong, "user": None, "here": "login", "kept": kept}
     values = told | {"proof": _proof(here, nonce), "next": local_path(following)}
     answer = HTMLResponse(render("login.html", language, values), status)
     secure = here.app.settings.web.secure_cookies
@@ -66,9 +74,12 @@ def _enter(request: Request, given: dict[str, str]) -> Response:
     with here.app.store.transaction() as session:
         user = entering.check(session, now, login, given.get("password", ""), address(request), here.limits)
         token = entering.begin(session, now, user, here.limits) if user is not None else ""
+        typed_before = typed.unpacked(given.get("kept", ""))
+        if user is not None and typed_before is not None:
+            typed.put_down(session, user, typed_before, now)
     if user is None:
-        return _form(request, here, following, login=login, wrong=NotEntered.code, status=401)
-    answer = RedirectResponse(local_path(following), 303)
+        return _form(request, here, following, login=login, wrong=NotEntered.code, kept=given.get("kept", ""), status=401)
+    answer = RedirectResponse(typed_before.page if typed_before else local_path(following), 303)
     secure = here.app.settings.web.secure_cookies
     answer.set_cookie(here.cookie, token, httponly=True, samesite="lax", secure=secure, path="/")
     answer.delete_cookie(NONCE, secure=secure, httponly=True, samesite="strict")

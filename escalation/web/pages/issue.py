@@ -9,14 +9,16 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
+from escalation import filing as keeping
 from escalation import queries, scope, views
 from escalation.choices import PAUSES, Choice, choices, not_now
 from escalation.commands import Do
 from escalation.errors import Conflict, EscalationError, Refused, UsageError
 from escalation.explaining import counted, explain
+from escalation.filekinds import File
 from escalation.scope import Sight
-from escalation.users import audit
-from escalation.web import seeing
+from escalation.users import audit, drafts
+from escalation.web import filing, seeing
 from escalation.web.desk import Desk, Posted, posted
 from escalation.web.pages.showing import categories, show, stage_names
 from escalation.web.pages.todo import Seated
@@ -45,15 +47,23 @@ WAY = ("pending_intake", "pending_ack", "processing", "pending_review", "closed"
 @router.get("/issues/{number}")
 def shown(desk: Seated, number: str, do: str = "", done: str = "") -> Response:
     """The issue."""
-    return show(desk, "issue.html", desk.look(lambda *read: _whole(desk, number, *read)) | {"open": do, "done": done})
+    return show(desk, "issue.html", desk.look(lambda *read: _whole(desk, number, do, *read)) | {"done": done})
 
 
-def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight) -> dict[str, Any]:
+@router.get("/issues/{number}/files/{no}")
+def file(desk: Seated, number: str, no: int) -> Response:
+    """One of the issue's files, to be saved."""
+    return filing.download(desk, number, no)
+
+
+def _whole(desk: Desk, number: str, do: str, session: Session, world: World, seen: Sight) -> dict[str, Any]:
     connection, now = session.connection(), desk.now
     scope.refuse_unseen(connection, seen, number)
     whole = queries.whole(connection, number)
     loaded = seeing.loaded(session, world, number, now)
     issue = views.issue(whole.issue, world, now)
+    draft = drafts.load(session, desk.user.id, f"{number}/{do}") if do else None
+    files = views.files(keeping.listed(connection, whole.issue.id), world)
     told: dict[str, Any] = {
         "issue": issue,
         "parties": {each.id: each.name for each in world.directory.parties},
@@ -62,11 +72,17 @@ def _whole(desk: Desk, number: str, session: Session, world: World, seen: Sight)
         "journal": list(reversed(views.entries(whole.journal, world))),
         "mails": list(reversed(views.letters(whole.mails, world))),
         "requests": whole.requests,
+        "files": files,
+        "file_of": {each["digest"]: each for each in files},
+        "limits": desk.app.settings.files.limits,
+        "open": do,
+        "waiting": {do: filing.waiting(session, desk, f"{number}/{do}")} if do else {},
         "cards": whole.cards,
         "stages": stage_names(world, issue["workflow"]),
         "category": categories(world, desk.language).get(issue["category"], issue["category"]),
         "way": WAY if issue["status"] in WAY else (*WAY[:4], issue["status"]),
-        "values": {},
+        "values": draft.content if draft else {},
+        "restored": draft is not None,
         "failed": None,
         "meanwhile": [],
         "choices": [],
@@ -152,22 +168,29 @@ def _since(number: str, version: int, session: Session, world: World, seen: Sigh
 def acted(given: Form, number: str, action: str) -> Response:
     """One action; refused or overtaken, the page comes again with what was typed."""
     desk = given.desk
+    new, wrong = filing.brought(given)
     try:
+        if wrong is not None:
+            raise wrong
         wanted = _wanted(given, number, action)
-        desk.app.change(lambda session, world: _act(desk, session, world, wanted, given["as"]))
+        desk.app.change(lambda session, world: _act(given, session, world, wanted, new))
     except (Refused, Conflict, UsageError) as error:
         # outside the scope the issue itself is not there, and showing it again raises; inside, what was named is missing
-        return _again(given, number, action, error)
+        return again(given, number, action, error, new)
     return RedirectResponse(f"/issues/{number}?done={action}", 303)
 
 
-def _act(desk: Desk, session: Session, world: World, wanted: Do, code: str) -> None:
-    seen = desk.sight(world)
+def _act(given: Posted, session: Session, world: World, wanted: Do, new: tuple[File, ...]) -> None:
+    desk = given.desk
+    place, seen = f"{wanted.number}/{wanted.action}", desk.sight(world)
     scope.refuse_unseen(session.connection(), seen, wanted.number)
     if wanted.into:
         scope.refuse_unseen(session.connection(), seen, wanted.into)
-    party = seeing.who_acts(session, world, desk, wanted.number, wanted.action, code)
-    desk.app.acting(session, world, replace(wanted, party=party.code), desk.now)
+    party = seeing.who_acts(session, world, desk, wanted.number, wanted.action, given["as"])
+    files = filing.all_of(session, given, place, new)
+    desk.app.acting(session, world, replace(wanted, party=party.code, files=files), desk.now)
+    keeping.clear(session.connection(), desk.user.id, place)
+    drafts.drop(session, desk.user.id, place)
     audit.note(session, desk.now, desk.user.login, wanted.action, f"{wanted.number} as {party.code}")
 
 
@@ -196,15 +219,17 @@ def _day(text: str) -> date | None:
         raise UsageError(f"{text!r} is no date", "write it as 2026-11-30") from error
 
 
-def _again(given: Posted, number: str, action: str, error: EscalationError) -> Response:
-    """The issue as it is now, why it was not done, what others did meanwhile, and what was typed."""
+def again(given: Posted, number: str, action: str, error: EscalationError, new: tuple[File, ...] = ()) -> Response:
+    """The issue as it is now, why it was not done, what others did meanwhile, and what was typed and brought."""
     desk = given.desk
-    values = desk.look(lambda *read: _whole(desk, number, *read))
+    desk.look(lambda session, world, seen: scope.refuse_unseen(session.connection(), seen, number))
+    filing.keep(given, f"{number}/{action}", new)
+    values = desk.look(lambda *read: _whole(desk, number, action, *read))
     if isinstance(error, Conflict):
         values["meanwhile"] = desk.look(lambda *read: _since(number, given.number("version") or 0, *read))
     still = any(each.action == action and each.why_not is None for each in values["choices"])
     typed = {name: value for name, value in given.values.items() if name not in ("csrf", "version")}
-    told = {"open": action, "done": "", "failed": error, "failed_action": action, "values": typed, "still": still}
+    told = {"done": "", "failed": error, "failed_action": action, "restored": False, "values": typed, "still": still}
     return show(desk, "issue.html", values | told, status=error.status)
 
 

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from escalation import browsing
 from escalation.scope import Sight
+from escalation.users import saved
 from escalation.web import seeing
 from escalation.web.pages.showing import categories, show, stage_names
 from escalation.web.pages.todo import Seated
@@ -19,7 +20,9 @@ from escalation.world import World
 router = APIRouter()
 ROWS = 50
 #: Column -> the sorting it stands for.
-SORTED = {"number": "number", "due": "due", "raised": "raised", "changed": "changed"}
+SORTED = {"number": "number", "due": "due"}
+#: Sortings without a column of their own.
+SORTS = ("worst", "due", "-due", "-raised", "raised", "-changed", "changed", "number", "-number")
 
 
 @router.get("/issues")
@@ -66,6 +69,7 @@ def listed(
             "first": _address(asked) if cursor else "",
             "total": browsing.count(session, world, seen, wanted, desk.now),
             "lights": [(each, browsing.count(session, world, seen, _lit(wanted, each), desk.now)) for each in seeing.LIGHTS],
+            "views": saved.listing(session, desk.user.id),
             "stages": stage_names(world),
             "cities": sorted({each["city"] for each in mine if each["city"]}),
             "departments": sorted({each["department"] for each in mine if each["department"]}),
@@ -74,12 +78,10 @@ def listed(
 
     values = desk.look(told)
     narrowed = any(asked[name] for name in asked if name not in ("state", "sort")) or state != "open"
+    query = _address(asked).partition("?")[2]
     links = {name: _address(asked, sort=f"-{key}" if sort == key else key) for name, key in SORTED.items()}
-    return show(
-        desk,
-        "issues.html",
-        values | {"asked": asked, "narrowed": narrowed, "sorts": links, "address": _address, "here": "issues"},
-    )
+    more = {"asked": asked, "query": query, "narrowed": narrowed, "sorts": links, "sortings": SORTS, "address": _address}
+    return show(desk, "issues.html", values | more | {"here": "issues"})
 
 
 def _lit(wanted: browsing.Filter, light: str) -> browsing.Filter:

@@ -10,14 +10,17 @@ from starlette.exceptions import HTTPException
 
 from escalation.errors import EscalationError
 from escalation.web import words
-from escalation.web.desk import Desk, NotSeated, house, language_of, seated
+from escalation.web.desk import Desk, Forged, NotSeated, Posted, house, language_of, seated
+from escalation.web.pages import entering, issue, raising, typed
 from escalation.web.rendering import render
 
 
 def page(request: Request, error: Exception) -> Response:
     """An error for a person; who is not logged in is sent to the login and then back."""
     if isinstance(error, NotSeated):
-        return _to_login(request)
+        return _to_login(request, error)
+    if isinstance(error, Forged) and error.posted is not None and (again := _again(error.posted, error, request.url.path)):
+        return again
     status, code, message, hint = _told(error)
     desk = _desk(request)
     language = desk.language if desk else language_of(request, house(request).app.settings.language)
@@ -39,7 +42,23 @@ def _desk(request: Request) -> Desk | None:
         return None
 
 
-def _to_login(request: Request) -> Response:
+def _again(given: Posted, error: Forged, path: str) -> Response | None:
+    """The form of an earlier session, with what was typed and a token of this one; None where nothing is typed."""
+    found = typed.typed(path, given.values)
+    if found is None:
+        return None
+    if found.place == "new":
+        return raising.again(given.desk, given.values, error)
+    try:
+        number, action = found.place.split("/")
+        return issue.again(given, number, action, error)
+    except EscalationError:
+        return None
+
+
+def _to_login(request: Request, error: NotSeated) -> Response:
+    if error.typed and (kept := typed.packed(request.url.path, error.typed)):
+        return entering.asked_again(request, kept)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     target = "/login" if request.method != "GET" or back == "/" else f"/login?next={quote(back)}"
     if request.headers.get("hx-request"):

@@ -1,0 +1,105 @@
+"""Naughty texts through every door that takes a text: they stay texts, nothing breaks, nothing runs."""
+
+import io
+import re
+from urllib.parse import quote
+
+from openpyxl import load_workbook
+from selectolax.lexbor import LexborHTMLParser
+
+from escalation.filekinds import fit_name
+from tests.naughty import ALL
+from tests.town import OFFICE, OWNER
+from tests.web.office import Office
+
+#: Nothing of these is in a page of ours, but in its head and its drawings.
+FOREIGN = "script:not([src]), img, iframe, object, embed, style, base, a[href^='javascript:'], main svg:not(.shape)"
+
+
+def quiet(page: str) -> None:
+    """Only our own elements are on the page, and nothing in it is run."""
+    tree = LexborHTMLParser(page)
+    assert [each.html for each in tree.css(FOREIGN)] == []
+    handlers = [each.tag for each in tree.css("body *") if any(name.startswith("on") for name in each.attributes)]
+    assert handlers == []
+    assert "7049" not in page, "a template in a text was reckoned out"
+
+
+def test_naughty_texts_stay_texts_at_every_door(small: Office) -> None:
+    owner, boss = small.person("owner", OWNER), small.person("office", OFFICE, admin=True)
+    program = small.program("owner")
+    base = {"project": "HLJ26-001", "category": "power", "severity": "major"}
+    titles: dict[str, str] = {}
+
+    for place, text in enumerate(ALL):
+        # raising: by page with a file of that name, and by program
+        file = ("files", (text.replace("\x00", "") + ".txt", f"{place}".encode(), "text/plain"))
+        given = {"csrf": owner.csrf, **base, "title": text[:200], "text": text, "requested": text, "open": "1"}
+        raised = owner.client.post("/issues/new", data=given, files=[file])
+        if text.replace("\x00", "").strip():
+            assert raised.status_code == 303, (text, raised.text)
+            titles[raised.headers["location"].split("/")[2].partition("?")[0]] = text.replace("\x00", "").strip()
+        answer = program.post("/api/v1/issues", json={**base, "title": text[:200], "text": text, "organ": ""})
+        assert answer.status_code in (201, 400, 422), answer.text
+        # what is typed and not sent, a list's name, many at once, a search
+        draft = owner.client.post("/issues/new/draft", data=given, headers={"HX-Request": "true"})
+        assert draft.status_code == 200
+        assert boss.post("/issues/views", name=text[:40], query=f"q={text}&{text}").status_code in (303, 400)
+        quiet(boss.get("/issues", params={"q": text, "city": text, "department": text, "project": text, "category": text}).text)
+        assert program.get(
+            "/api/v1/issues", params={"q": text.replace("\x00", ""), "mine": text[:50].replace("\x00", "")}
+        ).status_code in (200, 422)
+        # where no text belongs
+        for name in ("sort", "light", "state", "cursor"):
+            assert boss.get("/issues", params={name: text[:100]}).status_code == 400
+        strange = quote(text[:60].replace("\x00", ""), safe="")
+        assert boss.get(f"/issues/{strange}").status_code in (200, 303, 404)
+        assert boss.get(f"/projects/{strange}").status_code in (303, 404)
+
+    quiet(owner.get("/issues/new").text)
+    assert owner.post("/issues/new/discard").status_code == 303
+    for number, text in titles.items():
+        version = small.town.facts(number).version
+        urged = owner.post("/issues/bulk", what="urge", reason=text, **{f"row:{number}": str(version), f"row:{text[:30]}": "1"})
+        assert urged.status_code == 200
+        page = boss.get(f"/issues/{number}").text
+        assert "已催办 1 件" in urged.text
+        quiet(urged.text)
+        quiet(page)
+        shown = program.get(f"/api/v1/issues/{number}").json()
+        assert shown["issue"]["title"] == text
+        assert [each["name"] for each in shown["files"]] == [fit_name(f"{text}.txt")]
+        assert program.get(f"/api/v1/issues/{number}/files/1").headers["content-disposition"].isascii()
+    for page in (
+        "/",
+        "/issues?state=all&sort=-number",
+        "/board",
+        "/projects/HLJ26-001",
+        "/summaries",
+        "/admin/users",
+        "/admin/outbox?state=queued",
+    ):
+        quiet(boss.get(page).text)
+    ticks = {f"row:{number}": "1" for number in titles}
+    book = load_workbook(io.BytesIO(boss.post("/issues/bulk", what="export", **ticks).content)).active
+    assert {cell.data_type for line in book.iter_rows(min_row=2) for cell in line if isinstance(cell.value, str)} == {"s"}
+    assert small.town.verify().ok
+
+
+def test_naughty_texts_at_the_door_and_in_the_administration(small: Office) -> None:
+    boss = small.person("boss", OFFICE, admin=True)
+    for text in ALL[::3]:
+        made = boss.post("/admin/users", login=text, name=text, parties=text, password="a long enough one")
+        assert made.status_code in (400, 404)
+        quiet(made.text)
+    made = boss.post("/admin/users", login="wang", name=ALL[0], parties="", password="a long enough one")
+    assert made.status_code == 303
+    quiet(boss.get("/admin/users").text)
+    for text in ALL[::9]:
+        client = small.client()
+        proof = re.search(r'name="proof" value="([^"]+)"', client.get("/login", params={"next": text}).text)[1]
+        given = {"proof": proof, "login": text, "password": text, "next": text, "kept": text}
+        entered = client.post("/login", data=given)
+        assert entered.status_code in (401, 429)
+        quiet(entered.text)
+        assert client.get(f"/a/{quote(text.replace(chr(0), ''), safe='')}").status_code < 500
