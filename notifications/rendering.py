@@ -7,25 +7,20 @@ is a table of `label: value` lines; one that begins with `!` is set apart. Rows 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, FunctionLoader, StrictUndefined, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import NamedTuple
 
 from notifications.kinds import FACTS, KINDS, LANGUAGES, OTHERWISE, WORDS
 from notifications.message import clean
+from notifications.templating import Environment, Unusable, layouts, office, shipped
 
 __all__ = ["FACTS", "KINDS", "LANGUAGES", "BadTemplate", "Rendered", "Renderer", "plainly"]
 
-#: Characters of a template and of what it makes; none of ours comes near.
+#: Characters of what a template makes; none of ours comes near.
 LONGEST = 200_000
+EMPTY = "the first line, the subject, is empty"
 #: Characters of a subject. A title may be of any length; it stands whole in the mail.
 LONGEST_SUBJECT = 300
-#: What several kinds of mail share; included by name.
-SHARED = ("issue.j2", "next.j2")
 
 
 class Row(NamedTuple):
@@ -64,11 +59,10 @@ class Renderer:
     def __init__(self, override: Path | None = None, *, replies: bool = False) -> None:
         #: Replies are read, so a mail does not ask to leave them.
         self._replies = replies
-        own = ChoiceLoader([FileSystemLoader(str(override)), _shipped()]) if override else None
-        self._own = _environment(_Checked(own)) if own else None
-        self._built_in = _environment(_Checked(_shipped()))
-        self._layout = _layouts()
-        self._html = _layouts(autoescape=True)
+        self._own = office(override) if override else None
+        self._built_in = shipped()
+        self._layout = layouts()
+        self._html = layouts(autoescape=True)
         self._broken: dict[str, str] = {}
 
     def render(self, kind: str, language: str, facts: Mapping[str, str], actions: Sequence[tuple[str, str]] = ()) -> Rendered:
@@ -81,14 +75,19 @@ class Renderer:
         language = language if language in LANGUAGES else LANGUAGES[0]
         values = _values(facts, language)
         name = f"{language}/{kind}.j2"
+        return self._first_good(name, lambda environment: self._laid_out(environment, name, language, values, actions))
+
+    def _first_good(self, name: str, make: Callable[[Environment], Rendered]) -> Rendered:
+        """What the office's own template makes; what the built-in one makes, and why, where that cannot be used."""
         if self._own is None:
-            return self._laid_out(self._built_in, name, language, values, actions)
+            return make(self._built_in)
         if name not in self._broken:
             try:
-                return self._laid_out(self._own, name, language, values, actions)
+                return make(self._own)
             except Exception as error:  # whatever a foreign template may do
-                self._broken[name] = f"template {name}: {str(error) or type(error).__name__}"
-        return replace(self._laid_out(self._built_in, name, language, values, actions), problem=self._broken[name])
+                where = error.template if isinstance(error, Unusable) else name
+                self._broken[name] = f"template {where}: {str(error) or type(error).__name__}"
+        return replace(make(self._built_in), problem=self._broken[name])
 
     def subject(self, kind: str, language: str, facts: Mapping[str, str]) -> str:
         """A mail's first line alone, as a digest lists it. Raises what Jinja2 raises, and BadTemplate."""
@@ -102,11 +101,14 @@ class Renderer:
         """One mail for many: its own template's words, then a line a message (number and subject)."""
         language = language if language in LANGUAGES else LANGUAGES[0]
         values = {**_values({}, language), "count": str(count), "more": str(count - len(lines)) if count > len(lines) else ""}
-        text = self._built_in.get_template(f"{language}/digest.j2").render(values)
-        subject, _, body = text.rstrip().partition("\n")
         table = Block("table", rows=tuple(Row(clean(number) or "-", clean(line)) for number, line in lines))
-        first, *rest = parsed(body)
-        return self._both(subject.strip(), language, values, (first, table, *rest))
+
+        def made(environment: Environment) -> Rendered:
+            subject, body = filled(environment, f"{language}/digest.j2", values)
+            blocks = parsed(body)
+            return self._both(subject, language, values, (*blocks[:1], table, *blocks[1:]))
+
+        return self._first_good(f"{language}/digest.j2", made)
 
     def _both(self, subject: str, language: str, values: Mapping[str, str], blocks: tuple[Block, ...]) -> Rendered:
         subject = short(subject)
@@ -120,14 +122,23 @@ class Renderer:
     def _laid_out(
         self, environment: Environment, name: str, language: str, values: Mapping[str, str], actions: Sequence[tuple[str, str]]
     ) -> Rendered:
-        text = environment.get_template(name).render(_guarded(values))
-        if len(text) > LONGEST:
-            raise BadTemplate(f"it grows beyond {LONGEST} characters")
-        subject, _, body = text.rstrip().partition("\n")
-        if not (subject := subject.replace(GUARD, "").strip()):
-            raise BadTemplate("the first line, the subject, is empty")
+        subject, body = filled(environment, name, _guarded(values))
+        subject = subject.replace(GUARD, "").strip()
+        if not subject:
+            raise BadTemplate(EMPTY)
         done = (Block("actions", rows=tuple(Row(clean(words), link) for words, link in actions)),) if actions else ()
         return self._both(subject, language, values, (*parsed(body), *done))
+
+
+def filled(environment: Environment, name: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """A template's first line, the subject, and the rest. Raises BadTemplate, and what Jinja2 raises."""
+    text = environment.get_template(name).render(values)
+    if len(text) > LONGEST:
+        raise BadTemplate(f"it grows beyond {LONGEST} characters")
+    subject, _, body = text.rstrip().partition("\n")
+    if not (subject := subject.strip()):
+        raise BadTemplate(EMPTY)
+    return subject, body
 
 
 def short(subject: str) -> str:
@@ -184,95 +195,3 @@ def parsed(body: str) -> tuple[Block, ...]:
 def _row(line: str) -> Row:
     label, _, value = line.removeprefix("|").partition(":")
     return Row(label.strip(), value.replace(GUARD, "").strip())
-
-
-#: All that a template may be made of: texts, facts, choices. No loop, no call, no attribute, no arithmetic: it ends in a time
-#: that grows with its length, takes no more memory than it writes, and reaches nothing but the facts.
-ALLOWED = (
-    nodes.Template,
-    nodes.Output,
-    nodes.TemplateData,
-    nodes.Name,
-    nodes.Const,
-    nodes.If,
-    nodes.CondExpr,
-    nodes.Compare,
-    nodes.Operand,
-    nodes.And,
-    nodes.Or,
-    nodes.Not,
-    nodes.Concat,
-    nodes.Filter,
-    nodes.Include,
-)
-FILTERS = ("lower", "upper", "trim")
-
-
-class _Checked(BaseLoader):
-    """A loader that hands on only what is made of ALLOWED; Jinja2's own sandbox lets a template run and grow without end."""
-
-    def __init__(self, loader: BaseLoader) -> None:
-        self._loader = loader
-
-    def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Callable[[], bool] | None]:
-        """Raises SecurityError for a template that could do harm."""
-        found = self._loader.get_source(environment, template)
-        if len(found[0]) > LONGEST:
-            raise SecurityError(f"it is longer than {LONGEST} characters")
-        tree = environment.parse(found[0], template)
-        for node in tree.find_all(nodes.Node):
-            if not _harmless(node, template.rpartition("/")[2] in SHARED):
-                raise SecurityError(f"{type(node).__name__} is not allowed in a template")
-        return found
-
-
-def _harmless(node: nodes.Node, shared: bool) -> bool:
-    if isinstance(node, nodes.Include):
-        # only what is shared, and that includes nothing: no circle, no tower
-        wanted = node.template
-        return not shared and isinstance(wanted, nodes.Const) and str(wanted.value).rpartition("/")[2] in SHARED
-    if isinstance(node, nodes.Filter):
-        return node.name in FILTERS
-    return isinstance(node, ALLOWED)
-
-
-def _shipped() -> BaseLoader:
-    root = files("notifications") / "templates"
-
-    def read(name: str) -> str | None:
-        path = root
-        for part in name.split("/"):
-            path = path / part
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-
-    return FunctionLoader(read)
-
-
-def _environment(loader: BaseLoader) -> Environment:
-    return ImmutableSandboxedEnvironment(loader=loader, undefined=StrictUndefined, auto_reload=False)
-
-
-def _layouts(*, autoescape: bool = False) -> Environment:
-    """`zh_CN/layout.html` and the like: the one layout with a language's words in it, which are filled in once.
-
-    They are ours alone, so they need no sandbox, which would take most of the time of a mail.
-    """
-    options: dict[str, Any] = {"undefined": StrictUndefined, "auto_reload": False, "trim_blocks": True, "lstrip_blocks": True}
-    words = Environment(  # noqa: S701 -- words of our own; facts come in the second step
-        **options,
-        loader=_shipped(),
-        block_start_string="[%",
-        block_end_string="%]",
-        variable_start_string="[[",
-        variable_end_string="]]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-        keep_trailing_newline=True,
-    )
-
-    def read(name: str) -> str:
-        language, _, file = name.partition("/")
-        form, _, kind = file.partition(".")
-        return words.get_template(f"layout.{kind}").render(language=language, form=form)
-
-    return Environment(**options, loader=FunctionLoader(read), autoescape=autoescape)  # noqa: S701 -- off for plain text

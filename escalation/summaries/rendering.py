@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from notifications.kinds import LANGUAGES, SUMMARY_FACTS, SUMMARY_KINDS
 from notifications.message import clean
-from notifications.rendering import LONGEST, BadTemplate, Block, Rendered, Renderer, parsed
+from notifications.rendering import Block, Rendered, Renderer, filled, parsed
 
 _ASKED = re.compile(r"#([a-z_]+)")
 
@@ -41,12 +41,7 @@ class SummaryRenderer(Renderer):
             return super().render(kind, language, facts, actions)
         language = language if language in LANGUAGES else LANGUAGES[0]
         name = f"{language}/{kind}.j2"
-        if self._own is not None and name not in self._broken:
-            try:
-                return self._summary(self._own, name, language, facts)
-            except Exception as error:  # whatever a foreign template may do
-                self._broken[name] = f"template {name}: {str(error) or type(error).__name__}"
-        return replace(self._summary(self._built_in, name, language, facts), problem=self._broken.get(name, ""))
+        return self._first_good(name, lambda environment: self._summary(environment, name, language, facts))
 
     def subject(self, kind: str, language: str, facts: Mapping[str, Any]) -> str:
         """A mail's first line alone. Raises BadTemplate, and what a template may raise."""
@@ -54,12 +49,7 @@ class SummaryRenderer(Renderer):
 
     def _summary(self, environment: Any, name: str, language: str, facts: Mapping[str, Any]) -> Rendered:
         values = {fact: clean(str(facts.get(fact, ""))) for fact in SUMMARY_FACTS}
-        text = environment.get_template(name).render(values)
-        if len(text) > LONGEST:
-            raise BadTemplate(f"it grows beyond {LONGEST} characters")
-        subject, _, body = text.rstrip().partition("\n")
-        if not (subject := subject.strip()):
-            raise BadTemplate("the first line, the subject, is empty")
+        subject, body = filled(environment, name, values)
         shown = {**values, "subject": subject, "blocks": _blocks(body, facts.get("grids") or {})}
         return Rendered(
             subject,

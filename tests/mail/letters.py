@@ -14,7 +14,7 @@ from notifications import outbox
 from notifications.dispatch import dispatch_once
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.message import Draft, Message, Outcome, Sent, to_bytes
-from tests.mail.samples import facts
+from notifications.samples import facts
 from tests.town import at
 
 NOW = at("2026-11-23 09:00")

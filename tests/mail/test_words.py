@@ -11,7 +11,7 @@ import pytest
 
 from notifications.kinds import FACTS, KINDS, LANGUAGES
 from tests.mail.letters import EACH, NAMES
-from tests.mail.samples import facts
+from notifications.samples import facts
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "mails"
 #: Nothing to do, nothing to lose: it is over, or waits by itself.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from notifications.rendering import FACTS, KINDS, LANGUAGES, BadTemplate, Renderer, parsed, plainly
-from tests.mail.samples import SAME, SAMPLE
+from notifications.samples import SAME, SAMPLE
 
 BUILT_IN = Renderer()
 
@@ -201,7 +201,7 @@ BROKEN = {
     "another file": "{% include '../../secret.txt' %}",
     "itself": "x {% include 'en/closed.j2' %}",
     "deep": "{{ " + "(" * 5000 + "number" + ")" * 5000 + " }}",
-    "long": "x" * 200_001,
+    "long": "x" * 20_001,
 }
 
 
@@ -220,7 +220,7 @@ def test_what_is_broken_or_hostile_gives_way_to_the_built_in_text(tmp_path, what
 def test_a_shared_piece_cannot_build_a_tower(tmp_path):
     own(tmp_path, "{% include 'en/next.j2' %}", "issue")
     rendered = own(tmp_path, "{% include 'en/issue.j2' %}", "next").render("closed", "en", facts("en"))
-    assert "Include is not allowed" in rendered.problem
+    assert rendered.problem == "template en/issue.j2: line 1: including this is not allowed in a template"
 
 
 def test_without_any_template_the_facts_still_go_out():
