@@ -30,6 +30,7 @@ from escalation.ledger.notice import Days
 from escalation.links import Links
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
+from escalation.notices import templates_broken
 from escalation.summaries import Times
 from escalation.summaries.making import Made, Summariser
 from escalation.summaries.rendering import SummaryRenderer
@@ -37,6 +38,7 @@ from escalation.sweep import Sweeper, Swept
 from escalation.users import audit
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
+from notifications import outbox
 from notifications.channels import FolderChannel
 from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing
 from notifications.message import Channel
@@ -223,8 +225,16 @@ class App:
         return self.summariser.make_due(now)
 
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
-        """Sends what is in the outbox."""
-        return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+        """Sends what is in the outbox; of templates that could not be used the administrator is told."""
+        done = await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+        if done.problems:
+            self._tell_of_templates(done.problems, now)
+        return done
+
+    def _tell_of_templates(self, problems: Sequence[str], now: datetime) -> None:
+        drafts = self.look(lambda session, world: list(templates_broken(world, problems, now)))
+        with self.store.transaction() as session:
+            outbox.enqueue(session, drafts, now, self.settings.smtp.domain)
 
     def read_inbox(self, now: datetime, folder: Path | None = None) -> Reading:
         """Reads what came in by mail: from what the configuration names, or from this drop folder."""
@@ -284,8 +294,7 @@ class App:
 
     def renderer(self) -> Renderer:
         """The templates, with the office's own on top."""
-        override = self.settings.mail.templates
-        return SummaryRenderer(self.settings.path(override) if override else None, replies=self.settings.inbox.is_on)
+        return SummaryRenderer(self.settings.templates, replies=self.settings.inbox.is_on)
 
     def channel(self) -> Channel:
         """SMTP where a host is set, a folder of .eml files where not."""

@@ -224,6 +224,11 @@ class Settings(Section):
         return self.root / text
 
     @property
+    def templates(self) -> Path | None:
+        """The folder of an office's own templates; None where it has none."""
+        return self.path(self.mail.templates) if self.mail.templates else None
+
+    @property
     def database_url(self) -> str:
         """The database's URL with a relative SQLite file taken from the folder of config.toml."""
         url, scheme = self.database.url, "sqlite:///"

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select, text
 from sqlmodel import Session
 
-from escalation import migrating, nodes
+from escalation import migrating, nodes, templates
 from escalation.app import App
 from escalation.database import wal_is_safe
 from escalation.errors import EscalationError
@@ -40,7 +40,7 @@ def examine(app: App, now: datetime) -> list[Check]:
     checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
-    checks.append(_mail(app))
+    checks += [_mail(app), _templates(app)]
     return checks
 
 
@@ -162,6 +162,15 @@ def _mail(app: App) -> Check:
             "mail", False, f"{smtp.host}:{smtp.port} does not answer ({error or 'no answer in time'}); check [smtp] host and port"
         )
     return Check("mail", said.startswith("220"), f"{smtp.host}:{smtp.port} says {said!r}")
+
+
+def _templates(app: App) -> Check:
+    folder = app.settings.templates
+    problems = templates.check(folder, app.renderer())
+    if problems:
+        told = f"{len(problems)} problems, the first: {problems[0].file}: {problems[0].what}; `escalation template check`"
+        return Check("templates", False, told)
+    return Check("templates", True, f"your own in {folder}, all sound" if folder else "the built-in ones")
 
 
 async def _greeting(host: str, port: int, *, waits: bool) -> str:

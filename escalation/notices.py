@@ -1,6 +1,6 @@
 """Who must be told what: a decision becomes drafts of mails. Pure: it looks at values and hands values on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 from functools import lru_cache
@@ -62,14 +62,29 @@ def calendar_missing(world: World, now: datetime) -> Iterator[Draft]:
     today = calendar.local_day(now)
     if (today.month, today.day) < CALENDAR_WANTED or not calendar.is_provisional(date(today.year + 1, 1, 4)):
         return
-    told = world.directory.with_role("administrator") or world.directory.with_role("province_office")
-    for party in told:
-        reader = reader_of(party, world, today)
-        if reader is None:
-            continue
+    for party, reader in _administrators(world, today):
         said = {"until": str(today.year + 1), "due": today.isoformat(), "recipient_name": party.name}
         key = f"calendar:{today.year + 1}:{today.isoformat()}:{party.code}"
         yield Draft(reader.email, "calendar_missing", reader.language, orjson.dumps(said), key, "", party.code, False, None)
+
+
+def templates_broken(world: World, problems: Iterable[str], now: datetime) -> Iterator[Draft]:
+    """The administrator is told of each template that could not be used (`template NAME: why`), once a day."""
+    today = world.calendar.local_day(now)
+    for problem in problems:
+        name, _, why = problem.removeprefix("template ").partition(": ")
+        for party, reader in _administrators(world, today):
+            said = {"title": name, "reason": why, "recipient_name": party.name, "recipient_role": "administrator"}
+            key = f"template:{name}:{today.isoformat()}:{party.code}"
+            yield Draft(reader.email, "template_broken", reader.language, orjson.dumps(said), key, "", party.code)
+
+
+def _administrators(world: World, today: date) -> Iterator[tuple[Party, Party]]:
+    """Those who look after the installation, and who reads their mail; the province office where there is no administrator."""
+    for party in world.directory.with_role("administrator") or world.directory.with_role("province_office"):
+        reader = reader_of(party, world, today)
+        if reader is not None:
+            yield party, reader
 
 
 class Letter(NamedTuple):

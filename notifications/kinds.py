@@ -40,6 +40,7 @@ KINDS = (
     "address_bounced",
     "reply_refused",
     "stranger_mail",
+    "template_broken",
 )
 #: Every fact that a template may name; all are texts, "" where there is nothing to say.
 FACTS = tuple(

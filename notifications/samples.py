@@ -1,4 +1,4 @@
-"""What each kind of mail says of one issue of the sample ledger, in both languages: the facts that every check here starts from."""
+"""What each kind of mail says of one issue of the sample ledger, in both languages: templates are checked and tested with it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -180,6 +180,13 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
     "receipt": _OWNS | {"ack_due": ""},
     "calendar_missing": dict.fromkeys([*SAMPLE["en"], *SAME], "")
     | {"recipient_name": _OFFICE, "recipient_role": "administrator", "until": "2027", "due": "2026-11-05"},
+    "template_broken": dict.fromkeys([*SAMPLE["en"], *SAME], "")
+    | {
+        "title": "zh_CN/closed.j2",
+        "reason": "line 3: a loop is not allowed in a template",
+        "recipient_name": _OFFICE,
+        "recipient_role": "administrator",
+    },
 }
 
 

@@ -7,6 +7,7 @@ It reaches nothing but the facts, and includes nothing but the two shared pieces
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,21 +85,27 @@ def faults(name: str, text: str, known: Collection[str] | None = None) -> Iterat
         yield Fault(0, "it is nested too deep", "say it simpler")
         return
     shared = name.rpartition("/")[2] in SHARED
-    found = [fault for node in every for fault in _faults_of(node, shared, known)]
+    refused = [node for node in every if not _harmless(node, shared)]
+    found = [_refusal(node) for node in refused]
+    # what stands in a loop's own line is named by the loop
+    lines = {node.lineno for node in refused}
+    named = [node for node in every if isinstance(node, nodes.Name) and node.lineno not in lines]
+    found += [_unknown(node, known) for node in named if known is not None and node.name not in known]
     yield from sorted(found, key=lambda fault: fault.line)
 
 
-def _faults_of(node: nodes.Node, shared: bool, known: Collection[str] | None) -> Iterator[Fault]:
-    if not _harmless(node, shared):
-        what, mend = next(
-            (said for kind, said in REFUSED.items() if isinstance(node, kind)),
-            (type(node).__name__, "a template is text, facts and {% if %}"),
-        )
-        yield Fault(node.lineno, f"{what} is not allowed in a template", mend)
-    elif isinstance(node, nodes.Name) and known is not None and node.name not in known:
-        near = get_close_matches(node.name, list(known), n=1)
-        mend = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-        yield Fault(node.lineno, f"there is no fact called {node.name}", mend)
+def _refusal(node: nodes.Node) -> Fault:
+    what, mend = next(
+        (said for kind, said in REFUSED.items() if isinstance(node, kind)),
+        (type(node).__name__, "a template is text, facts and {% if %}"),
+    )
+    return Fault(node.lineno, f"{what} is not allowed in a template", mend)
+
+
+def _unknown(node: nodes.Name, known: Collection[str]) -> Fault:
+    near = get_close_matches(node.name, list(known), n=1)
+    mend = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+    return Fault(node.lineno, f"there is no fact called {node.name}", mend)
 
 
 def _harmless(node: nodes.Node, shared: bool) -> bool:
@@ -125,8 +132,9 @@ class _Checked(BaseLoader):
         return found
 
 
+@lru_cache(maxsize=1)
 def shipped() -> Environment:
-    """The built-in templates."""
+    """The built-in templates; they never change, so they are made ready once."""
     return _environment(_Checked(_shipped()))
 
 
@@ -154,6 +162,7 @@ def _environment(loader: BaseLoader | None) -> Environment:
 _PARSER = _environment(None)
 
 
+@lru_cache(maxsize=2)
 def layouts(*, autoescape: bool = False) -> Environment:
     """`zh_CN/layout.html` and the like: the one layout with a language's words in it, which are filled in once.
 

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from escalation.cli import approvals, directory, inbox, issues, keeping, ledger, operating, rules, serving, summaries, users
+from escalation.cli import approvals, directory, inbox, issues, keeping, ledger, operating, rules, serving, summaries, templates, users
 from escalation.cli.shared import complain
 from escalation.errors import EscalationError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (operating, serving, keeping, inbox, ledger, directory, issues, users, rules, summaries, approvals):
+for module in (operating, serving, keeping, inbox, ledger, directory, issues, users, rules, templates, summaries, approvals):
     module.register(app)
 
 

@@ -207,6 +207,7 @@ deadline_moved 时限变更通知 deadline moved
 vacancy 无人承办告知 vacancy
 receipt 回执 receipt
 calendar_missing 日历缺失告知 calendar missing
+template_broken 模板有误告知 template broken
 summary_daily 日报 daily summary
 summary_weekly 周报 weekly summary
 summary_monthly 月报 monthly summary

@@ -18,8 +18,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.message import BadAddress, Message, check_address, to_bytes
-from tests.mail.letters import EACH, Letter, draft, office, sent
 from notifications.samples import facts
+from tests.mail.letters import EACH, Letter, draft, office, sent
 from tests.mail.test_features import wrong_with
 from tests.programs import missing, needed
 

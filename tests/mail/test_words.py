@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from notifications.kinds import FACTS, KINDS, LANGUAGES
-from tests.mail.letters import EACH, NAMES
 from notifications.samples import facts
+from tests.mail.letters import EACH, NAMES
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "mails"
 #: Nothing to do, nothing to lose: it is over, or waits by itself.
