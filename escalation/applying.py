@@ -14,7 +14,7 @@ from sqlalchemy import update
 from sqlmodel import Session
 
 from escalation import bulk, journal, queries
-from escalation.audience import AUDIENCE, Audience, Change
+from escalation.audience import AUDIENCE, Also, Audience, Change
 from escalation.errors import Conflict
 from escalation.models import Counter
 from escalation.notices import drafts
@@ -57,6 +57,8 @@ class Outgoing:
     base_url: str = ""
     #: Who gets what; the same object for all that is applied.
     audience: Audience = field(default_factory=lambda: AUDIENCE)
+    #: The channels beside mail, and what goes there too.
+    also: tuple[Also, ...] = ()
 
 
 @dataclass(slots=True)
@@ -126,7 +128,7 @@ def gather(batch: Batch, world: World, step: Step, outgoing: Outgoing | None, la
         batch.texts.append((before.id, dict(decision.texts)))
     if outgoing is not None:
         change = Change(loaded.snapshot, loaded.texts, _told(decision, changed), after, actor, at, changed)
-        for draft in drafts(change, world, outgoing.base_url, outgoing.audience):
+        for draft in drafts(change, world, outgoing.base_url, outgoing.audience, outgoing.also):
             batch.mails.append(outbox.row_values(draft, at, outgoing.domain))
     return after
 

@@ -69,6 +69,9 @@ AUDIENCE: Audience = {
     "vacancy": (("vacancy", "coordinator"), ("vacancy", "administrator")),
 }
 
+#: Kinds that are official texts: drafted by the system, sent when a person has approved them (domain.md 2.8).
+APPROVED = ("supervision_letter",)
+
 #: Of these the party that now answers, or the one that raised it, is always told (engine.md, invariant 4).
 TOLD: Mapping[str, str] = {
     "dispatched": "responsible",
@@ -78,6 +81,32 @@ TOLD: Mapping[str, str] = {
     "reopened": "responsible",
     "closed": "reporter",
 }
+
+
+class Also(NamedTuple):
+    """A channel beside mail, and which notices go there too: of these kinds (none named: of every kind), for these parties
+    (by code) or these audiences."""
+
+    name: str
+    kinds: frozenset[str] = frozenset()
+    parties: frozenset[str] = frozenset()
+    audiences: frozenset[str] = frozenset()
+
+    def takes(self, kind: str, party: str, audience: str) -> bool:
+        """Does a notice of this kind, for this party as this audience, go there too?"""
+        return (not self.kinds or kind in self.kinds) and (party in self.parties or audience in self.audiences)
+
+
+def also(name: str, kinds: Sequence[str], parties: Sequence[str], audiences: Sequence[str]) -> Also:
+    """Raises BadConfig naming each word that means nothing."""
+    problems = [f"{kind} is no kind of notice{_meant(kind, KINDS)}" for kind in kinds if kind not in KINDS]
+    problems += [f"{kind} is an official text and goes by mail alone" for kind in kinds if kind in APPROVED]
+    problems += [f"{who} is no audience{_meant(who, WHO)}" for who in audiences if who not in WHO]
+    if not parties and not audiences:
+        problems.append("name parties or audiences, else nothing goes there")
+    if problems:
+        raise BadConfig(f"channels.{name}: {'; '.join(problems)}", "docs/operating.md lists kinds and audiences")
+    return Also(name, frozenset(kinds), frozenset(parties), frozenset(audiences))
 
 
 class Change(NamedTuple):

@@ -1,6 +1,7 @@
 """config.toml and the environment become Settings: the only reader of either."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -75,6 +76,23 @@ class MailSettings(Section):
     per_hour: int = Field(default=20, ge=0)
     templates: str = ""
     base_url: str = ""
+
+
+class ChannelSettings(Section):
+    """A channel beside mail: a robot of a group chat, or any webhook, and which notices go there too."""
+
+    kind: Literal["wecom", "dingtalk", "feishu", "webhook"]
+    #: The address that the service gives out, with its key in it: from the environment or a file.
+    url: str = Field(default="", repr=False)
+    url_file: str = ""
+    #: What messages are signed with, where the service asks for it (DingTalk).
+    secret: str = Field(default="", repr=False)
+    secret_file: str = ""
+    kinds: list[str] = Field(default_factory=list)
+    parties: list[str] = Field(default_factory=list)
+    audiences: list[str] = Field(default_factory=list)
+    per_minute: int = Field(default=20, ge=0)
+    seconds: float = Field(default=10, gt=0, le=60)
 
 
 class LinkSettings(Section):
@@ -215,9 +233,19 @@ class Settings(Section):
     archive: ArchiveSettings = ArchiveSettings()
     #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).
     audience: dict[str, list[str]] = Field(default_factory=dict)
+    #: name -> a channel beside mail; none by default.
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     language: Literal["zh_CN", "en"] = "zh_CN"
     #: The folder that relative paths start from.
     root: Path = Field(default=Path("."), exclude=True)
+
+    @field_validator("channels")
+    @classmethod
+    def _named(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
+        for name in channels:
+            if name == "mail" or not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name):
+                raise ValueError(f"{name!r} is no name for a channel; small letters, digits and single _ are right")
+        return channels
 
     def path(self, text: str) -> Path:
         """A path of the configuration, from the folder of config.toml."""
@@ -239,22 +267,30 @@ class Settings(Section):
     @property
     def smtp_password(self) -> str:
         """The password, from the environment or its file. Raises BadConfig if the file cannot be read."""
-        return self._secret("smtp", self.smtp.password, self.smtp.password_file)
+        return self._secret("smtp.password", self.smtp.password, self.smtp.password_file)
 
     @property
     def inbox_password(self) -> str:
         """The mailbox's, likewise."""
-        return self._secret("inbox", self.inbox.password, self.inbox.password_file)
+        return self._secret("inbox.password", self.inbox.password, self.inbox.password_file)
 
-    def _secret(self, section: str, given: str, file: str) -> str:
+    def channel_url(self, name: str) -> str:
+        """The address of a channel, likewise."""
+        return self._secret(f"channels.{name}.url", self.channels[name].url, self.channels[name].url_file)
+
+    def channel_secret(self, name: str) -> str:
+        """What the messages of a channel are signed with, likewise; empty where they are not."""
+        return self._secret(f"channels.{name}.secret", self.channels[name].secret, self.channels[name].secret_file)
+
+    def _secret(self, key: str, given: str, file: str) -> str:
         if not file:
             return given
         try:
             return self.path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise BadConfig(
-                f"{section}.password_file: {file} cannot be read: {error.strerror}",
-                f"give this user the right to read it, or set ESCALATION_{section.upper()}__PASSWORD",
+                f"{key}_file: {file} cannot be read: {error.strerror}",
+                f"give this user the right to read it, or set {_variable(key)}",
             ) from error
 
 
@@ -269,23 +305,47 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
     values: dict[str, Any] = {}
     if chosen.exists():
         values = _toml(chosen)
-        if values.get("smtp", {}).get("password"):
-            raise BadConfig(
-                f"{chosen}: smtp.password: a secret does not belong in this file",
-                "set ESCALATION_SMTP__PASSWORD, or name a file with smtp.password_file",
-            )
+        _refuse_secrets(values, chosen)
     elif told:
         raise BadConfig(f"there is no configuration file {chosen}", "run `escalation init`, or name another with --config")
     origin = {key: str(chosen) for key in _flat(values)}
     for name, value in environment.items():
         if name.startswith(PREFIX) and "__" in name:
             section, _, key = name.removeprefix(PREFIX).lower().partition("__")
-            values.setdefault(section, {})[key] = value
-            origin[f"{section}.{key}"] = name
+            table, place = values.setdefault(section, {}), f"{section}.{key}"
+            if section == "channels":
+                channel, _, key = key.partition("__")
+                table, place = table.setdefault(channel, {}), f"{section}.{channel}.{key}"
+            table[key] = value
+            origin[place] = name
     try:
         return Settings.model_validate(values | {"root": chosen.parent if chosen.exists() else Path(".")})
     except ValidationError as error:
         raise _explained(error, origin, str(chosen)) from error
+
+
+#: What never stands in the file: where it is, and the channels' of every name.
+_SECRETS = (("smtp", "password"), ("inbox", "password"))
+_OF_CHANNELS = ("url", "secret")
+
+
+def _refuse_secrets(values: Mapping[str, Any], file: Path) -> None:
+    channels = values.get("channels")
+    names = [name for name, table in channels.items() if isinstance(table, dict)] if isinstance(channels, dict) else []
+    for *tables, key in (*_SECRETS, *[("channels", name, key) for name in names for key in _OF_CHANNELS]):
+        table: Any = values
+        for each in tables:
+            table = table.get(each, {}) if isinstance(table, dict) else {}
+        if isinstance(table, dict) and table.get(key):
+            place = ".".join((*tables, key))
+            raise BadConfig(
+                f"{file}: {place}: a secret does not belong in this file",
+                f"set {_variable(place)}, or name a file with {place}_file",
+            )
+
+
+def _variable(place: str) -> str:
+    return PREFIX + place.upper().replace(".", "__")
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -311,13 +371,15 @@ def _explained(error: ValidationError, origin: Mapping[str, str], file: str) -> 
             meant = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(_keys(each['loc'][:-1]))}"
             problems.append(f"{where}: unknown key {place}{meant}")
         else:
-            problems.append(f"{where}: {place} = {each['input']!r}: {each['msg'].removeprefix('Value error, ')}")
+            # a whole table may hold a secret from the environment
+            given = "" if isinstance(each["input"], Mapping) else f" = {each['input']!r}"
+            problems.append(f"{where}: {place}{given}: {each['msg'].removeprefix('Value error, ')}")
     return BadConfig("; ".join(problems), "config.toml's comments say what each key takes")
 
 
 def _keys(path: tuple[int | str, ...]) -> list[str]:
-    fields = Settings.model_fields
-    if path:
+    fields = ChannelSettings.model_fields if path[:1] == ("channels",) else Settings.model_fields
+    if path and fields is Settings.model_fields:
         annotation = fields[str(path[0])].annotation if str(path[0]) in fields else None
         fields = annotation.model_fields if isinstance(annotation, type) and issubclass(annotation, BaseModel) else fields
     return [field.alias or name for name, field in fields.items() if name != "root"]

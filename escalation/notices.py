@@ -9,14 +9,11 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from escalation.audience import AUDIENCE, WHO, Audience, Change
+from escalation.audience import APPROVED, AUDIENCE, WHO, Also, Audience, Change
 from escalation.world import World
 from notifications.message import Draft
 from workflows.facts import Request
 from workflows.parties import Directory, NobodyAnswers, Party, Route
-
-#: Kinds that are official texts: drafted by the system, sent when a person has approved them (domain.md 2.8).
-APPROVED = ("supervision_letter",)
 
 #: From this day (month, day) on, next year's calendar should be here: it is published from October to December.
 CALENDAR_WANTED = (11, 1)
@@ -97,15 +94,19 @@ class Letter(NamedTuple):
     tail: bytes
     #: Nobody reads the mail of this party, so the reader is told.
     unreachable: str = ""
+    #: The channel beside mail that it goes to.
+    channel: str = ""
 
 
-def drafts(change: Change, world: World, base_url: str = "", policy: Audience = AUDIENCE) -> Iterator[Draft]:
-    """The mails of a decision: one person, one mail."""
+def drafts(
+    change: Change, world: World, base_url: str = "", policy: Audience = AUDIENCE, also: tuple[Also, ...] = ()
+) -> Iterator[Draft]:
+    """The mails of a decision: one person, one mail; and what goes to other channels too: a kind and channel, one message."""
     after, decision = change.after, change.decision
     bodies: dict[str, bytes] = {}
     urgent = after.severity == "urgent"
     start = f"{after.number}:{after.version}:"
-    for letter in _plan(change, world, policy):
+    for letter in _plan(change, world, policy, also):
         language = letter.reader.language
         body = bodies.get(language)
         if body is None:
@@ -120,18 +121,23 @@ def drafts(change: Change, world: World, base_url: str = "", policy: Audience = 
         else:
             facts = body + letter.tail
         approval = f"letter:{after.number}:{after.letters}" if letter.kind in APPROVED else ""
-        to = letter.reader.email
-        yield Draft(to, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None, approval)
+        to, channel = letter.reader.email, "mail"
+        if letter.channel:
+            key, to, channel = f"{start}{letter.kind}@{letter.channel}", letter.channel, letter.channel
+        yield Draft(
+            to, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None, approval, None, channel
+        )
 
 
-def _plan(change: Change, world: World, policy: Audience) -> tuple[Letter, ...]:
+def _plan(change: Change, world: World, policy: Audience, also: tuple[Also, ...]) -> tuple[Letter, ...]:
     """To whom a decision's mails go. Issues of one sweep share it: it depends on who is who, not on the issue."""
     if change.requests:
-        return tuple(_letters(change, world, policy))
+        return tuple(_letters(change, world, policy, also))
     before, after = change.snapshot.facts, change.after
     shared = (
         "plan",
         id(policy),
+        also,
         change.decision.events,
         id(change.snapshot.route),
         before.stage,
@@ -145,17 +151,22 @@ def _plan(change: Change, world: World, policy: Audience) -> tuple[Letter, ...]:
     )
     found: tuple[Letter, ...] | None = world.memo.get(shared)
     if found is None:
-        found = world.remember(shared, tuple(_letters(change, world, policy)))
+        found = world.remember(shared, tuple(_letters(change, world, policy, also)))
     return found
 
 
-def _letters(change: Change, world: World, policy: Audience) -> Iterator[Letter]:
+def _letters(change: Change, world: World, policy: Audience, also: tuple[Also, ...]) -> Iterator[Letter]:
     told: set[tuple[int, bool]] = set()
+    posted: set[tuple[str, str]] = set()
     today = world.calendar.local_day(change.at)
     for event in change.decision.events:
         request = _request(change, event.request_no)
         for kind, audience in policy[event.kind]:
             for party in WHO[audience](change, world, request):
+                for each in also if kind not in APPROVED else ():
+                    if each.takes(kind, party.code, audience) and (kind, each.name) not in posted:
+                        posted.add((kind, each.name))
+                        yield Letter(kind, party, party, _tail(party, audience, request), channel=each.name)
                 # what only becomes a mail when it is approved takes no mail's place
                 once = (party.id, kind in APPROVED)
                 if once in told:

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from notifications import attaching, limits, outbox
 from notifications.invitations import invitation
+from notifications.lanes import MAIL, Lane
 from notifications.message import (
     Attachment,
     BadAddress,
@@ -70,6 +71,8 @@ class DispatchSettings:
     #: So many mails an hour one person gets; what is more waits, and comes as one digest. Urgent ones pass. 0: no limit.
     per_hour: int = 0
     actions: Actions = nothing
+    #: By which way this dispatch sends.
+    lane: Lane = MAIL
 
 
 @dataclass(slots=True)
@@ -119,15 +122,17 @@ async def dispatch_once(
 
 def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: int, done: DispatchCounts) -> list[Claimed]:
     """What may go now; the rest waits for the hours in which people are mailed, or for our login to be mended."""
-    held = outbox.held_until(session, now, settings.policy)
+    held = outbox.held_until(session, now, settings.policy, settings.lane)
     if held is not None:
         done.stopped = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}"
         return []
     most = limit
-    if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now))):
+    if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now, settings.lane))):
         done.stopped = f"the limit of {settings.per_minute} mails a minute is reached"
         return []
-    claimed = outbox.claim(session, now, most, settings.node, settings.lease, settings.policy, together=True)
+    claimed = outbox.claim(
+        session, now, most, settings.node, settings.lease, settings.policy, together=True, lane=settings.lane
+    )
     going = claimed
     for urgent in (False, True):
         later = settings.may_send(now, urgent)
@@ -140,6 +145,10 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
         done.postponed += waiting
     merged = outbox.merge(session, going, settings.merge_over)
     return limits.within_the_minute(session, merged, most, now) if settings.per_minute else merged
+
+
+class NoChannel(Exception):
+    """The message is for a channel that this node does not have; another node may, or it comes back."""
 
 
 class _Book:
@@ -188,6 +197,8 @@ async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer
             outcome = await channel.send(writer.digest(together) if together[0].merged_into else writer.message(together[0]))
         except BadAddress as error:
             outcome = GiveUp(str(error))
+        except NoChannel as error:
+            outcome = TryAgain(str(error))
         except Exception as error:  # of this message alone, whatever it is
             outcome = TryAgain(f"{type(error).__name__}: {error}")
         book.add(together, outcome)
@@ -219,19 +230,19 @@ class _Writer:
     files: Mapping[str, Attachment]
 
     def message(self, each: Claimed) -> Message:
-        """Raises BadAddress, and nothing else: a mail that cannot be rendered goes out as a plain list of its facts."""
+        """Raises BadAddress and NoChannel alone: a mail that cannot be rendered goes out as a plain list of its facts."""
         thread = thread_id(each.about, self.settings.domain) if each.about else each.message_id
         rendered, attached = self._rendered(each)
-        return self._addressed(each.recipient, rendered, each.message_id, thread, attached)
+        return self._addressed(each, rendered, each.message_id, thread, attached)
 
     def digest(self, together: Sequence[Claimed]) -> Message:
-        """Many messages to one person in one mail, the urgent ones first. Raises BadAddress, and nothing else."""
+        """Many messages to one person in one mail, the urgent ones first. Raises BadAddress and NoChannel alone."""
         first = together[0]
         ordered = sorted(together, key=lambda each: (not each.urgent, each.queued_at, each.id))
         lines = [(each.about, self._subject(each)) for each in ordered[:LINES]]
         rendered = self.renderer.digest(first.language, lines, len(together))
         identity = outbox.message_id(first.merged_into, self.settings.domain)
-        return self._addressed(first.recipient, rendered, identity, identity)
+        return self._addressed(first, rendered, identity, identity)
 
     def _subject(self, each: Claimed) -> str:
         try:
@@ -242,10 +253,12 @@ class _Writer:
             return each.kind
 
     def _addressed(
-        self, to: str, rendered: Rendered, identity: str, thread: str, attached: tuple[Attachment, ...] = ()
+        self, to: Claimed, rendered: Rendered, identity: str, thread: str, attached: tuple[Attachment, ...] = ()
     ) -> Message:
         settings = self.settings
-        recipient = check_address(to)
+        if to.channel != settings.lane.name:
+            raise NoChannel(f"there is no channel called {to.channel} in this node's configuration")
+        recipient = check_address(to.recipient) if to.channel == MAIL.name else to.recipient
         if rendered.problem and rendered.problem not in self.done.problems:
             self.done.problems.append(rendered.problem)
         return Message(
@@ -260,6 +273,7 @@ class _Writer:
             date=self.now,
             reply_to=settings.reply_to,
             attachments=attached,
+            about="" if to.merged_into else to.about,
         )
 
     def _rendered(self, each: Claimed) -> tuple[Rendered, tuple[Attachment, ...]]:
@@ -268,6 +282,9 @@ class _Writer:
         file = self.files.get(each.attached)
         try:
             facts = orjson.loads(each.facts)
+            if each.channel != MAIL.name:
+                # a group reads it: no file, no calendar, and above all no link by which its reader acts for one party
+                return self.renderer.render(each.kind, each.language, facts), ()
             entry = invitation(each.kind, each.language, facts, each.recipient, each.queued_at, self.settings.domain)
             actions = self.settings.actions(each, facts, self.now)
             rendered = self.renderer.render(each.kind, each.language, facts, actions)

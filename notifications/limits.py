@@ -7,6 +7,7 @@ from sqlalchemy import case, func, select, text
 from sqlmodel import Session
 
 from notifications import outbox
+from notifications.lanes import MAIL, Lane
 from notifications.outbox import OUTBOX, STEP, Claimed
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -16,10 +17,10 @@ _MAIL = case((OUTBOX.c.merged_into != "", OUTBOX.c.merged_into), else_=OUTBOX.c.
 _SENT = text("sent_at IS NOT NULL")
 
 
-def room(session: Session, per_minute: int, now: datetime) -> int:
+def room(session: Session, per_minute: int, now: datetime, lane: Lane = MAIL) -> int:
     """How many mails the server may still be given in this minute, by all nodes together."""
-    gone = select(func.count(_MAIL.distinct())).where(_SENT, OUTBOX.c.sent_at > now - MINUTE)
-    going = select(func.count(_MAIL.distinct())).where(outbox.WAITING, OUTBOX.c.state == "sending")
+    gone = select(func.count(_MAIL.distinct())).where(_SENT, OUTBOX.c.sent_at > now - MINUTE, lane.holds(OUTBOX.c.channel))
+    going = select(func.count(_MAIL.distinct())).where(outbox.WAITING, OUTBOX.c.state == "sending", lane.holds(OUTBOX.c.channel))
     connection = session.connection()
     return max(0, per_minute - int(connection.execute(gone).scalar_one()) - int(connection.execute(going).scalar_one()))
 

@@ -40,6 +40,8 @@ class Draft(NamedTuple):
     #: What it is a part of that somebody must approve before it is sent; opaque to this package.
     approval: str = ""
     attachment: Attachment | None = None
+    #: By which way it goes: mail, or a channel that the configuration names; that is then its recipient.
+    channel: str = "mail"
 
 
 class Message(NamedTuple):
@@ -58,6 +60,8 @@ class Message(NamedTuple):
     reply_to: str = ""
     headers: Mapping[str, str] = MappingProxyType({})
     attachments: tuple[Attachment, ...] = ()
+    #: What it is about, for programs that read it (an issue's number).
+    about: str = ""
 
 
 class Sent(NamedTuple):

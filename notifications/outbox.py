@@ -35,6 +35,7 @@ from sqlmodel import Field, Session, SQLModel
 
 from notifications import attaching
 from notifications.kinds import SUMMARY_KINDS
+from notifications.lanes import MAIL, Lane
 from notifications.message import Draft, GiveUp, Hold, Outcome, Sent, TryAgain
 from notifications.moments import Moment
 from notifications.retrying import USUAL, RetryPolicy
@@ -120,11 +121,11 @@ def message_id(key: str, domain: str) -> str:
 
 def row_values(draft: Draft, now: datetime, domain: str) -> tuple[Any, ...]:
     """A new row, in the order of COLUMNS."""
-    recipient, kind, language, facts, key, about, party, urgent, not_before, approval, _ = draft
+    recipient, kind, language, facts, key, about, party, urgent, not_before, approval, _, channel = draft
     return (
         key,
         message_id(key, domain),
-        "mail",
+        channel,
         recipient,
         party,
         language,
@@ -174,6 +175,7 @@ class Claimed(NamedTuple):
     merged_into: str = ""
     party: str = ""
     attached: str = ""
+    channel: str = "mail"
 
 
 #: So many messages of the same recipients are claimed together at most, and so many rows are named in a statement.
@@ -191,6 +193,7 @@ def claim(
     policy: RetryPolicy = USUAL,
     *,
     together: bool = False,
+    lane: Lane = MAIL,
 ) -> list[Claimed]:
     """Takes messages whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
 
@@ -199,7 +202,8 @@ def claim(
     done is one range of one index.
     """
     order = (case((OUTBOX.c.urgent, 0), else_=1), OUTBOX.c.next_try_at, OUTBOX.c.id)
-    due = select(OUTBOX).where(WAITING, OUTBOX.c.next_try_at <= now).order_by(*order).with_for_update(skip_locked=True)
+    due = select(OUTBOX).where(WAITING, OUTBOX.c.next_try_at <= now, lane.holds(OUTBOX.c.channel)).order_by(*order)
+    due = due.with_for_update(skip_locked=True)
     connection = session.connection()
     found = list(connection.execute(due.limit(limit)))
     if together and len(found) == limit:
@@ -266,6 +270,7 @@ def _claimed(row: Any, token: str) -> Claimed:
         row.merged_into,
         row.party,
         row.attached,
+        row.channel,
     )
 
 
@@ -333,15 +338,15 @@ def _give_back(session: Session, claimed: Sequence[Claimed], values: dict[str, A
     return done
 
 
-def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL) -> datetime | None:
+def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL, lane: Lane = MAIL) -> datetime | None:
     """Until when nobody asks the server, because it refuses us and not the recipient; None: go on.
 
     It is read from the store, so that many nodes, or one that restarts, do not lock an account by trying a wrong password.
     """
     soon = and_(OUTBOX.c.next_try_at > now, OUTBOX.c.next_try_at <= now + policy.hold)
     held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD, autoescape=True))
-    statement = select(OUTBOX.c.next_try_at).where(WAITING, soon, held).order_by(OUTBOX.c.next_try_at.desc()).limit(1)
-    return session.connection().execute(statement).scalar()
+    mine = select(OUTBOX.c.next_try_at).where(WAITING, soon, held, lane.holds(OUTBOX.c.channel))
+    return session.connection().execute(mine.order_by(OUTBOX.c.next_try_at.desc()).limit(1)).scalar()
 
 
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
@@ -397,6 +402,12 @@ def counts(session: Session) -> dict[str, int]:
 def waiting(session: Session) -> int:
     """How many are still to be sent, now or later; reads only their own small index."""
     return session.connection().execute(select(func.count()).select_from(OUTBOX).where(WAITING)).scalar_one()
+
+
+def due_channels(session: Session, now: datetime) -> set[str]:
+    """The ways out, beside mail, that have something to send now."""
+    beside = select(OUTBOX.c.channel).where(WAITING, OUTBOX.c.next_try_at <= now, OUTBOX.c.channel != "mail").distinct()
+    return set(session.connection().execute(beside).scalars())
 
 
 def listing(session: Session, state: str = "", limit: int = 100) -> list[Any]:
