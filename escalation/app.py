@@ -1,10 +1,12 @@
 """Builds everything from Settings: the one place where the parts meet."""
 
+import asyncio
 import json
 import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,6 +21,7 @@ from escalation.audience import audience
 from escalation.commands import Do, Moved, Raise, Raised
 from escalation.config import Settings, SummarySettings
 from escalation.database import Store
+from escalation.elsewhere import Elsewhere
 from escalation.errors import BadConfig, NotFound
 from escalation.explaining import Explanation, explain
 from escalation.inbound.imap import ImapSettings, Mailbox
@@ -40,7 +43,8 @@ from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from notifications import outbox
 from notifications.channels import FolderChannel
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing
+from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing, sum_of
+from notifications.lanes import Lane
 from notifications.message import Channel
 from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
@@ -60,7 +64,9 @@ class App:
         self.store = Store(settings.database_url, busy_seconds=settings.database.busy_seconds)
         hours = settings.calendar
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
-        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
+        self.elsewhere = Elsewhere(settings)
+        policy = audience(settings.audience)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, policy, self.elsewhere.also)
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
         self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv, settings.files.limits)
@@ -225,8 +231,27 @@ class App:
         return self.summariser.make_due(now)
 
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
-        """Sends what is in the outbox; of templates that could not be used the administrator is told."""
-        done = await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+        """Sends the mails in the outbox; of templates that could not be used the administrator is told."""
+        return await self._dispatch(self.channel(), self.dispatching(now), now, limit)
+
+    async def dispatch_elsewhere(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
+        """Sends what goes by other channels, each by itself: one that is in trouble holds up no other, and no mail."""
+        with self.store.reading() as session:
+            due = outbox.due_channels(session, now) if self.elsewhere.names else set()
+        sent = await asyncio.gather(*[self._post(name, now, limit) for name in self.elsewhere.names if name in due])
+        return sum_of(sent)
+
+    async def _post(self, name: str, now: datetime, limit: int) -> DispatchCounts:
+        try:
+            channel = self.elsewhere.channel(name)
+        except BadConfig as trouble:
+            return DispatchCounts(stopped=f"{trouble.message}; {trouble.hint}")
+        per_minute = self.settings.channels[name].per_minute
+        settings = replace(self.dispatching(now), lane=Lane(name), per_minute=per_minute, actions=nothing)
+        return await self._dispatch(channel, settings, now, limit)
+
+    async def _dispatch(self, channel: Channel, settings: DispatchSettings, now: datetime, limit: int) -> DispatchCounts:
+        done = await dispatch_once(self.session, channel, self.renderer(), settings, now, limit)
         if done.problems:
             self._tell_of_templates(done.problems, now)
         return done
@@ -331,6 +356,7 @@ class App:
             merge_over=mail.merge_over,
             per_minute=mail.per_minute,
             per_hour=mail.per_hour,
+            lane=Lane(others=tuple(self.elsewhere.names)),
             actions=self.links.signer(now).actions if mail.base_url and self.settings.links.days else nothing,
         )
 

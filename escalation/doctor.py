@@ -40,7 +40,7 @@ def examine(app: App, now: datetime) -> list[Check]:
     checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
-    checks += [_mail(app), _templates(app)]
+    checks += [_mail(app), _templates(app), _channels(app)]
     return checks
 
 
@@ -171,6 +171,18 @@ def _templates(app: App) -> Check:
         told = f"{len(problems)} problems, the first: {problems[0].file}: {problems[0].what}; `escalation template check`"
         return Check("templates", False, told)
     return Check("templates", True, f"your own in {folder}, all sound" if folder else "the built-in ones")
+
+
+def _channels(app: App) -> Check:
+    """Their addresses are read, not asked: a message to try them out would be one more for everybody."""
+    names = app.elsewhere.names
+    wrong = [check.detail for name in names if not (check := _tried("channels", lambda name=name: _made(app, name))).ok]  # type: ignore[misc]
+    return Check("channels", not wrong, "; ".join(wrong) or ", ".join(names) or "mail alone")
+
+
+def _made(app: App, name: str) -> str:
+    app.elsewhere.channel(name)
+    return name
 
 
 async def _greeting(host: str, port: int, *, waits: bool) -> str:

@@ -124,9 +124,7 @@ def drafts(
         to, channel = letter.reader.email, "mail"
         if letter.channel:
             key, to, channel = f"{start}{letter.kind}@{letter.channel}", letter.channel, letter.channel
-        yield Draft(
-            to, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None, approval, None, channel
-        )
+        yield Draft(to, letter.kind, language, facts, key, after.number, letter.party.code, urgent, None, approval, None, channel)
 
 
 def _plan(change: Change, world: World, policy: Audience, also: tuple[Also, ...]) -> tuple[Letter, ...]:

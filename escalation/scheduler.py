@@ -49,6 +49,7 @@ class Worker:
         self._failures = 0
         #: Set when there may be something to do; many reasons at once are one look.
         self._due, self._mail, self._keep = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._post = asyncio.Event()
 
     async def run(self, *, signals: bool = True) -> None:
         """Works until `stop` is called or, if `signals` are its own, a SIGTERM or SIGINT comes; finishes the batch it is in.
@@ -60,22 +61,23 @@ class Worker:
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled)
         times = self.app.settings.scheduler
         self.scheduler.add_job(self.look, IntervalTrigger(seconds=int(times.look_seconds)), id="look")
-        self.scheduler.add_job(self._mail.set, IntervalTrigger(seconds=int(times.dispatch_seconds)), id="dispatch")
+        self.scheduler.add_job(self._send, IntervalTrigger(seconds=int(times.dispatch_seconds)), id="dispatch")
         self.scheduler.add_job(self._keep.set, IntervalTrigger(seconds=int(times.look_seconds)), id="keep")
         self.scheduler.start()
         log.info("started", extra={"node": self.node.id})
         sweeping = asyncio.create_task(self._turning(self._due, self._sweep_and_sign))
         mailing = asyncio.create_task(self._turning(self._mail, self.dispatch))
+        posting = asyncio.create_task(self._turning(self._post, self.dispatch_elsewhere))
         keeping = asyncio.create_task(self._turning(self._keep, self.keep))
         reasons = (self._beat(times.look_seconds), waking.listen(self.app.store, self.look))
         beside = [asyncio.create_task(each) for each in reasons]
         self.look()
         try:
             await sweeping
-            await asyncio.wait([mailing, keeping], timeout=GRACE)
+            await asyncio.wait([mailing, posting, keeping], timeout=GRACE)
         finally:
             self.scheduler.shutdown(wait=False)
-            last = (*beside, mailing, keeping)
+            last = (*beside, mailing, posting, keeping)
             for task in last:
                 task.cancel()
             await asyncio.gather(*last, return_exceptions=True)
@@ -85,14 +87,18 @@ class Worker:
     def look(self) -> None:
         """Asks for a sweep and a dispatch as soon as may be."""
         self._due.set()
+        self._send()
+
+    def _send(self) -> None:
         self._mail.set()
+        self._post.set()
 
     def stop(self) -> None:
         """Asks the node to finish what it is doing and end."""
         self.stopping = True
         self.app.sweeper.stop()
         self.app.inbox.stop()
-        for reason in (self._due, self._mail, self._keep):
+        for reason in (self._due, self._mail, self._post, self._keep):
             reason.set()
 
     def _signalled(self) -> None:
@@ -123,7 +129,7 @@ class Worker:
         if swept is None:
             return
         if swept.examined:
-            self._mail.set()
+            self._send()
         soon = now + timedelta(seconds=self.app.settings.scheduler.look_seconds)
         if swept.next_wake_at is not None and swept.next_wake_at < soon:
             self._at("wake", max(swept.next_wake_at, now))
@@ -150,12 +156,12 @@ class Worker:
         made = await self._guarded(asyncio.to_thread(self.app.summarise, now))
         if made is not None and made.queued:
             log.info("summarised", extra=made.as_json())
-            self._mail.set()
+            self._send()
         if self.app.settings.inbox.is_on:
             came = await self._guarded(asyncio.to_thread(self.app.read_inbox, now))
             if came is not None and came.read:
                 log.info("read the inbox", extra=came.as_json())
-                self._mail.set()
+                self._send()
         stored = await self._guarded(asyncio.to_thread(self.app.archive, now))
         if stored is not None and (stored.issues or stored.mails):
             log.info("archived", extra=stored.as_json())
@@ -172,6 +178,17 @@ class Worker:
             if not counts.sent:
                 return
             log.info("dispatched", extra=asdict(counts))
+
+    async def dispatch_elsewhere(self) -> None:
+        """The same by channels beside mail, where there are any; one that hangs holds up neither mail nor sweep."""
+        if not self.app.elsewhere.names:
+            return
+        counts = await self._guarded(self.app.dispatch_elsewhere(self.clock()))
+        if counts is None:
+            return
+        metrics.dispatched(counts)
+        if counts.sent or counts.stopped:
+            log.log(logging.WARNING if counts.stopped else logging.INFO, "dispatched elsewhere", extra=asdict(counts))
 
     async def _guarded(self, work: Awaitable[T]) -> T | None:
         """What the work answers; None when it fails, and then it is tried again soon.

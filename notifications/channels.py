@@ -1,15 +1,23 @@
-"""The one list of channels: SMTP, and a folder of .eml files until a server is configured."""
+"""The one list of channels: SMTP, a folder of .eml files until a server is configured, and webhooks of group chats."""
 
 import asyncio
 import os
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
-from notifications.message import Message, Outcome, Sent, TryAgain, to_bytes
+from notifications.message import Channel, Message, Outcome, Sent, TryAgain, to_bytes
 from notifications.smtp import SmtpChannel, SmtpSettings
 
-__all__ = ["FolderChannel", "SmtpChannel", "SmtpSettings"]
+__all__ = ["FolderChannel", "SmtpChannel", "SmtpSettings", "webhook"]
+
+
+def webhook(kind: Literal["wecom", "dingtalk", "feishu", "webhook"], url: str, secret: str, seconds: float) -> Channel:
+    """A robot of a group chat, or any webhook. Raises ValueError for an address that is none."""
+    from notifications.webhooks import Webhook, WebhookChannel  # noqa: PLC0415  # ten packages that most offices never need
+
+    return WebhookChannel(Webhook(kind, url, secret, seconds))
 
 
 class FolderChannel:

@@ -1,7 +1,7 @@
 """dispatch_once: claim, commit, render, send, record, commit. No network inside a transaction; one bad message stops no other."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,6 +101,16 @@ class DispatchCounts:
         self.problems += [problem for problem in other.problems if problem not in self.problems]
 
 
+def sum_of(several: Iterable[DispatchCounts]) -> DispatchCounts:
+    """Dispatches beside one another; why each stopped is said."""
+    total, reasons = DispatchCounts(), []
+    for each in several:
+        total.add(each)
+        reasons += [each.stopped] if each.stopped else []
+    total.stopped = "; ".join(reasons)
+    return total
+
+
 async def dispatch_once(
     open_session: OpenSession, channel: Channel, renderer: Renderer, settings: DispatchSettings, now: datetime, limit: int
 ) -> DispatchCounts:
@@ -130,9 +140,7 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
     if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now, settings.lane))):
         done.stopped = f"the limit of {settings.per_minute} mails a minute is reached"
         return []
-    claimed = outbox.claim(
-        session, now, most, settings.node, settings.lease, settings.policy, together=True, lane=settings.lane
-    )
+    claimed = outbox.claim(session, now, most, settings.node, settings.lease, settings.policy, together=True, lane=settings.lane)
     going = claimed
     for urgent in (False, True):
         later = settings.may_send(now, urgent)

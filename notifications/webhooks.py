@@ -178,7 +178,8 @@ def shortened(message: Message, most: int) -> str:
     return kept.encode()[: max(0, room - len(end.encode()))].decode(errors="ignore") + end
 
 
-_ASSET = AppriseAsset(http_redirects=False, async_mode=False, secure_logging=True)
+# no time limit of its own: for that apprise keeps threads for which the end of the process would wait
+_ASSET = AppriseAsset(http_redirects=False, async_mode=False, secure_logging=True, service_timeout=0)
 
 
 def _plugin(settings: Webhook, message: Message | None = None) -> NotifyBase:

@@ -1,6 +1,7 @@
 """Commands about running it: demo, init, sweep, dispatch, worker, verify, doctor, outbox."""
 
 import asyncio
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from escalation.errors import BadConfig, UsageError
 from escalation.health import Health, Serving
 from escalation.scheduler import Worker
 from notifications import outbox
+from notifications.dispatch import DispatchCounts, sum_of
 
 mails = typer.Typer(help="发件箱 mails that wait or did not go out")
 
@@ -128,7 +130,7 @@ def dispatch(
 ) -> None:
     """Sends mails."""
     with opened(config) as app:
-        done = asyncio.run(app.dispatch(moment(at, app), limit=limit))
+        done = asyncio.run(_everywhere(app, moment(at, app), limit))
     said = {
         "sent": done.sent,
         "retry": done.retry,
@@ -143,6 +145,10 @@ def dispatch(
         show_json(said)
         return
     show_table("发送 dispatch", ["", ""], [[key, value] for key, value in said.items() if value or key in ("sent", "left")])
+
+
+async def _everywhere(app: App, now: datetime, limit: int) -> DispatchCounts:
+    return sum_of(await asyncio.gather(app.dispatch_elsewhere(now, limit=limit), app.dispatch(now, limit=limit)))
 
 
 def worker(
@@ -226,6 +232,7 @@ def _mail(row: Any) -> dict[str, Any]:
         "id",
         "state",
         "kind",
+        "channel",
         "recipient",
         "party",
         "about",

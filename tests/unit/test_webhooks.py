@@ -70,7 +70,17 @@ def test_a_message_to_feishu_is_signed_at_the_moment_of_the_dispatch():
 @pytest.mark.parametrize("kind", PATHS)
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(400, GiveUp), (413, GiveUp), (401, Hold), (404, Hold), (307, Hold), (408, TryAgain), (429, TryAgain), (500, TryAgain), (503, TryAgain)],
+    [
+        (400, GiveUp),
+        (413, GiveUp),
+        (401, Hold),
+        (404, Hold),
+        (307, Hold),
+        (408, TryAgain),
+        (429, TryAgain),
+        (500, TryAgain),
+        (503, TryAgain),
+    ],
 )
 def test_what_a_status_means(kind, status, outcome):
     with Service((status, {})).running() as service:
