@@ -9,7 +9,20 @@ import sys
 
 import typer
 
-from escalation.cli import approvals, directory, inbox, issues, keeping, ledger, operating, rules, serving, summaries, templates, users
+from escalation.cli import (
+    approvals,
+    directory,
+    inbox,
+    issues,
+    keeping,
+    ledger,
+    operating,
+    rules,
+    serving,
+    summaries,
+    templates,
+    users,
+)
 from escalation.cli.shared import complain
 from escalation.errors import EscalationError
 

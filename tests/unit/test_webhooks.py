@@ -44,7 +44,7 @@ def test_what_each_service_is_asked():
     text = "【交办】WT26-0001 冷库"
     assert asked["wecom"] == {"msgtype": "text", "text": {"content": f"{text}\r\n请办理。"}}
     assert asked["dingtalk"] == {"msgtype": "text", "text": {"content": f"{text}\n请办理。"}}
-    assert asked["feishu"] == {"msg_type": "text", "content": {"text": f"{text}\n请办理。"}}
+    assert asked["feishu"] == {"msg_type": "text", "content": {"text": f"{text}\r\n请办理。"}}
     said = {"title": text, "message": "请办理。", "id": "<duty>", "about": "WT26-0001", "type": "info", "version": "1.0"}
     assert asked["webhook"] == said
     assert headers["idempotency-key"] == "<duty>"
