@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
 from escalation.app import App
@@ -22,6 +23,8 @@ from escalation.web.guarding import Guard
 from escalation.web.pages import trouble
 
 log = logging.getLogger(__name__)
+#: What a path may be asked by; which of these it answers is said in `Allow`.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Mistake(EscalationError):
@@ -55,9 +58,18 @@ def create_app(app: App, clock: Clock, node: Node | None = None) -> FastAPI:
 
 def _answered(request: Request, error: Exception) -> Response:
     """An error as a problem for programs, as a page for people."""
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error = HTTPException(405, error.detail, {"Allow": _allowed(request)})
     if request.url.path.startswith("/api/"):
         return problems.answer(error)
     return trouble.page(request, error)
+
+
+def _allowed(request: Request) -> str:
+    """By which methods this path answers; a route by itself knows only its own."""
+    routes = request.app.routes
+    tried = {method: [route.matches({**request.scope, "method": method})[0] for route in routes] for method in METHODS}
+    return ", ".join(method for method, found in tried.items() if Match.FULL in found)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -243,15 +244,18 @@ def refuse_foreign(request: Request) -> None:
         raise Forged("this form comes from another site", "open the page itself and repeat it")
 
 
-def bearer(request: Request) -> Desk:
+#: How a program says who it is, as OpenAPI describes it; what is wrong with it is said by ourselves.
+TOKEN = HTTPBearer(auto_error=False, scheme_name="token", description="`escalation user token` makes one")
+
+
+def bearer(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(TOKEN)]) -> Desk:
     """A program with a token. Raises NotSeated."""
     here = house(request)
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
+    if given is None or not given.credentials:
         raise NotSeated("a bearer token is needed", "send `Authorization: Bearer …`; `escalation user token` makes one")
     now = here.clock()
     with here.app.store.reading() as session:
-        found = tokens.bearer(session, now, token.strip())
+        found = tokens.bearer(session, now, given.credentials.strip())
     if found is None:
         raise NotSeated("this token is not good, or not any more", "`escalation user token` makes a new one")
     return Desk(here, now, found.user, found.user.language, scopes=found.scopes)
