@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from escalation.errors import NotFound, UsageError
 from escalation.users import audit
-from escalation.users.passwords import hashed
+from escalation.users.passwords import hashed, refuse_weak
 from escalation.usertables import UserParty, UserRow, WebSession
 
 USER = UserRow.__table__  # type: ignore[attr-defined]
@@ -71,6 +71,7 @@ def add(
         raise UsageError(f"there is a user {login} already", "name another login")
     if language not in LANGUAGES:
         raise UsageError(f"there is no language {language!r}", f"use one of {', '.join(LANGUAGES)}")
+    refuse_weak(password, (login, name))
     row = UserRow(
         login=login,
         name=name.strip() or login,
@@ -102,6 +103,7 @@ def listing(session: Session) -> list[dict[str, Any]]:
 def set_password(session: Session, now: datetime, login: str, password: str, *, by: str = "command line") -> None:
     """A new password; every session of the user ends, and a lock is lifted. Raises NotFound, UsageError."""
     row = find(session, login)
+    refuse_weak(password, (row.login, row.name))
     row.password, row.failures, row.locked_until = hashed(password), 0, None
     _end_sessions(session, row)
     audit.note(session, now, by, "password_set", row.login)

@@ -17,12 +17,15 @@ from escalation.errors import EscalationError
 from escalation.filekinds import MEGABYTE
 from escalation.nodes import Node
 from escalation.web import api, pages, supervising
+from escalation.web import desk as desks
 from escalation.web.api import problems
 from escalation.web.desk import House
 from escalation.web.guarding import Guard
 from escalation.web.pages import trouble
 
 log = logging.getLogger(__name__)
+#: What somebody gets who tries doors that are not theirs.
+REFUSED = (401, 403, 404, 410, 429)
 #: What a path may be asked by; which of these it answers is said in `Allow`.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
@@ -60,9 +63,20 @@ def _answered(request: Request, error: Exception) -> Response:
     """An error as a problem for programs, as a page for people."""
     if isinstance(error, HTTPException) and error.status_code == 405:
         error = HTTPException(405, error.detail, {"Allow": _allowed(request)})
-    if request.url.path.startswith("/api/"):
-        return problems.answer(error)
-    return trouble.page(request, error)
+    is_program = request.url.path.startswith("/api/")
+    answer = problems.answer(error) if is_program else trouble.page(request, error)
+    if answer.status_code in REFUSED:
+        _note(request, answer.status_code, error)
+    return answer
+
+
+def _note(request: Request, status: int, error: Exception) -> None:
+    """A refusal is in the log: who asked for what. The token of a link is not."""
+    desk = getattr(request.state, "desk", None)
+    path = "/a/…" if request.url.path.startswith("/a/") else request.url.path
+    who = desk.user.login if desk is not None else ""
+    facts = {"method": request.method, "path": path, "status": status, "who": who, "code": getattr(error, "code", "")}
+    log.info("refused", extra=facts | {"address": desks.address(request)})
 
 
 def _allowed(request: Request) -> str:

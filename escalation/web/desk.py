@@ -77,7 +77,11 @@ class House:
     @property
     def cookie(self) -> str:
         """The session cookie's name: with `__Host-` no other site of the domain can set it."""
-        return "__Host-session" if self.app.settings.web.secure_cookies else "session"
+        return self.named("session")
+
+    def named(self, name: str) -> str:
+        """What a cookie is called, bound to this host where there is TLS."""
+        return f"__Host-{name}" if self.app.settings.web.secure_cookies else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +149,7 @@ def address(request: Request) -> str:
 
 def language_of(request: Request, default: str) -> str:
     """The language of somebody who has not said: the cookie of the login page, then what the browser asks for."""
-    chosen = request.cookies.get("language")
+    chosen = request.cookies.get(house(request).named("language"))
     if chosen in ("zh_CN", "en"):
         return chosen
     wanted = request.headers.get("accept-language", "").lower()
@@ -258,7 +262,9 @@ def bearer(request: Request, given: Annotated[HTTPAuthorizationCredentials | Non
         found = tokens.bearer(session, now, given.credentials.strip())
     if found is None:
         raise NotSeated("this token is not good, or not any more", "`escalation user token` makes a new one")
-    return Desk(here, now, found.user, found.user.language, scopes=found.scopes)
+    desk = Desk(here, now, found.user, found.user.language, scopes=found.scopes)
+    request.state.desk = desk
+    return desk
 
 
 __all__ = ["Desk", "House", "Posted", "administrator", "bearer", "house", "posted", "seated"]

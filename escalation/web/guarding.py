@@ -13,6 +13,7 @@ from escalation.web.api import problems
 CSP = "; ".join(
     (
         "default-src 'none'",
+        "object-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",

@@ -266,6 +266,7 @@ archived 问题已归档 it is in the archive
 bad_file 附件不能收 this file is not taken
 conflict 问题刚刚被他人更新 somebody else changed it first
 not_found 没有找到 not found
+weak_password 密码过于简单，容易被猜中 that password is easy to guess
 usage 请求有误 the request is off
 internal 程序出错了，已记入日志 the program is wrong; it is in the log
 tampered 链接无效 this link is not one of ours
@@ -322,6 +323,8 @@ user_added 新增用户 added a user
 user_enabled 启用用户 let in again
 user_disabled 停用用户 shut out
 password_set 重设密码 set a password
+confirmed 再次输入密码 gave the password again
+sessions_ended 结束其他登录 ended the other logins
 token_made 签发令牌 made a token
 token_revoked 撤销令牌 revoked a token
 outbox_retry 重发邮件 mails sent again

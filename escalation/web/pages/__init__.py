@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from escalation.web.pages import (
+    account,
     accounts,
     admin,
     approving,
@@ -23,6 +24,7 @@ from escalation.web.pages import (
 router = APIRouter()
 for each in (
     entering,
+    account,
     links,
     todo,
     raising,
