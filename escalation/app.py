@@ -1,5 +1,6 @@
 """Builds everything from Settings: the one place where the parts meet."""
 
+import asyncio
 import json
 import os
 import socket
@@ -37,6 +38,7 @@ from escalation.sweep import Sweeper, Swept
 from escalation.users import audit
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
+from notifications import webhook
 from notifications.channels import FolderChannel
 from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing
 from notifications.message import Channel
@@ -58,7 +60,8 @@ class App:
         self.store = Store(settings.database_url, busy_seconds=settings.database.busy_seconds)
         hours = settings.calendar
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
-        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
+        hooks = tuple(settings.webhooks.to)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience), hooks)
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
         self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv, settings.files.limits)
@@ -223,8 +226,34 @@ class App:
         return self.summariser.make_due(now)
 
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
-        """Sends what is in the outbox."""
-        return await dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+        """Sends what is in the outbox: mail, and beside it what other systems are told."""
+        mail = dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+        if not self.settings.webhooks.to:
+            return await mail
+        done, told = await asyncio.gather(mail, self.deliverer().deliver_once(self.session, now))
+        done.sent, done.retry, done.dead = done.sent + told.sent, done.retry + told.retry, done.dead + told.dead
+        return done
+
+    def deliverer(self) -> webhook.Deliverer:
+        """The webhooks of the configuration. Raises BadConfig for one that may not be sent there, or has no secret."""
+        given, secrets_ = self.settings.webhooks, self.settings.webhook_secrets
+        hooks = {}
+        try:
+            allowed = webhook.Allowed.of(given.origins, given.networks)
+            for name, url in given.to.items():
+                allowed.refuse_url(url)
+                hooks[name] = webhook.Hook(name, url, webhook.key(secrets_.get(name, "")))
+        except webhook.BadHook as error:
+            raise BadConfig(
+                f"webhooks: {error}", "config.toml's comments say what each key takes; docs/web.md, Webhooks"
+            ) from error
+        ca_file = str(self.settings.path(given.ca_file)) if given.ca_file else ""
+        return webhook.Deliverer(hooks, allowed, self.node, ca_file)
+
+    @property
+    def node(self) -> str:
+        """What this process is called in what it claims."""
+        return f"{socket.gethostname()}:{os.getpid()}"
 
     def read_inbox(self, now: datetime, folder: Path | None = None) -> Reading:
         """Reads what came in by mail: from what the configuration names, or from this drop folder."""
@@ -313,7 +342,7 @@ class App:
         """Who sends, when and how much mail may go out, and what its readers can do by a link."""
         smtp, mail = self.settings.smtp, self.settings.mail
         return DispatchSettings(
-            node=f"{socket.gethostname()}:{os.getpid()}",
+            node=self.node,
             sender=smtp.sender,
             sender_name=smtp.sender_name,
             domain=smtp.domain,

@@ -99,6 +99,9 @@ def _slim(connection: Connection, before: datetime, limit: int) -> int:
     old = select(OUTBOX).where(OUTBOX.c.state.in_(OVER), OUTBOX.c.queued_at <= before).order_by(OUTBOX.c.id).limit(limit)
     rows = connection.execute(old.with_for_update(skip_locked=True)).mappings().all()
     if rows:
-        connection.execute(insert(ARCHIVED_MAIL), [{column.name: row[column.name] for column in ARCHIVED_MAIL.c} for row in rows])
+        mails = [row for row in rows if row["channel"] == outbox.MAIL]
+        if mails:
+            names = [column.name for column in ARCHIVED_MAIL.c]
+            connection.execute(insert(ARCHIVED_MAIL), [{name: row[name] for name in names} for row in mails])
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_([row["id"] for row in rows])))
     return len(rows)

@@ -1,6 +1,7 @@
 """config.toml and the environment become Settings: the only reader of either."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -175,6 +176,24 @@ class WebSettings(Section):
     failures_per_address: int = Field(default=30, ge=1)
 
 
+class WebhookSettings(Section):
+    """Other systems that are told of every change: where, under which name, and where such requests may go at all."""
+
+    to: dict[str, str] = Field(default_factory=dict)
+    origins: str = ""
+    networks: str = ""
+    secrets_file: str = ""
+    ca_file: str = ""
+
+    @field_validator("to")
+    @classmethod
+    def _named(cls, to: dict[str, str]) -> dict[str, str]:
+        for name in to:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name):
+                raise ValueError(f"{name!r} is no name; use a-z, 0-9, _ and -, beginning with a letter")
+        return to
+
+
 class LogSettings(Section):
     """How the program writes what it does, on standard error."""
 
@@ -211,6 +230,7 @@ class Settings(Section):
     scheduler: SchedulerSettings = SchedulerSettings()
     health: HealthSettings = HealthSettings()
     web: WebSettings = WebSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
     #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).
@@ -240,6 +260,21 @@ class Settings(Section):
     def inbox_password(self) -> str:
         """The mailbox's, likewise."""
         return self._secret("inbox", self.inbox.password, self.inbox.password_file)
+
+    @property
+    def webhook_secrets(self) -> dict[str, str]:
+        """Each webhook's secret, from lines `name secret` of their file. Raises BadConfig if it cannot be read."""
+        if not self.webhooks.secrets_file:
+            return {}
+        try:
+            lines = self.path(self.webhooks.secrets_file).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise BadConfig(
+                f"webhooks.secrets_file: {self.webhooks.secrets_file} cannot be read: {error.strerror}",
+                "write a line `name secret` for each webhook, readable by this user alone",
+            ) from error
+        pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+        return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
 
     def _secret(self, section: str, given: str, file: str) -> str:
         if not file:

@@ -18,8 +18,9 @@ _SENT = text("sent_at IS NOT NULL")
 
 def room(session: Session, per_minute: int, now: datetime) -> int:
     """How many mails the server may still be given in this minute, by all nodes together."""
-    gone = select(func.count(_MAIL.distinct())).where(_SENT, OUTBOX.c.sent_at > now - MINUTE)
-    going = select(func.count(_MAIL.distinct())).where(outbox.WAITING, OUTBOX.c.state == "sending")
+    mails = select(func.count(_MAIL.distinct())).where(OUTBOX.c.channel == outbox.MAIL)
+    gone = mails.where(_SENT, OUTBOX.c.sent_at > now - MINUTE)
+    going = mails.where(outbox.WAITING, OUTBOX.c.state == "sending")
     connection = session.connection()
     return max(0, per_minute - int(connection.execute(gone).scalar_one()) - int(connection.execute(going).scalar_one()))
 

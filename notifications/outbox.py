@@ -89,6 +89,8 @@ _WITH_FILE = text("attached <> ''")
 FILES = select(OUTBOX.c.attached).where(_WITH_FILE)
 Index("ix_outbox_attached", OUTBOX.c.attached, sqlite_where=_WITH_FILE, postgresql_where=_WITH_FILE)
 
+#: The channel of what is no webhook.
+MAIL = "mail"
 #: The states of what nobody has to look after any more.
 OVER = ("sent", "obsolete")
 
@@ -118,13 +120,13 @@ def message_id(key: str, domain: str) -> str:
     return f"<{sha256(key.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def row_values(draft: Draft, now: datetime, domain: str) -> tuple[Any, ...]:
+def row_values(draft: Draft, now: datetime, domain: str, channel: str = MAIL) -> tuple[Any, ...]:
     """A new row, in the order of COLUMNS."""
     recipient, kind, language, facts, key, about, party, urgent, not_before, approval, _ = draft
     return (
         key,
         message_id(key, domain),
-        "mail",
+        channel,
         recipient,
         party,
         language,
@@ -191,15 +193,17 @@ def claim(
     policy: RetryPolicy = USUAL,
     *,
     together: bool = False,
+    channel: str = MAIL,
 ) -> list[Claimed]:
-    """Takes messages whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
+    """Takes messages of a channel whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
 
     `together`: all that waits for the same recipients comes with them, so that it can be merged. Attempts are counted here,
     so that a message that kills its sender does not live for ever. While a lease runs, `next_try_at` is its end: what is to be
     done is one range of one index.
     """
     order = (case((OUTBOX.c.urgent, 0), else_=1), OUTBOX.c.next_try_at, OUTBOX.c.id)
-    due = select(OUTBOX).where(WAITING, OUTBOX.c.next_try_at <= now).order_by(*order).with_for_update(skip_locked=True)
+    waits = (WAITING, OUTBOX.c.next_try_at <= now, OUTBOX.c.channel == channel)
+    due = select(OUTBOX).where(*waits).order_by(*order).with_for_update(skip_locked=True)
     connection = session.connection()
     found = list(connection.execute(due.limit(limit)))
     if together and len(found) == limit:

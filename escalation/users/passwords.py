@@ -27,7 +27,7 @@ class WeakPassword(UsageError):
 
 
 def refuse_weak(password: str, about: Iterable[str] = ()) -> None:
-    """Raises WeakPassword for one that leaked, or is made of words about its user or this program; `hashed` says how long it is."""
+    """Raises WeakPassword for one that leaked, or is made of words about its user or this program; `hashed` minds its length."""
     from zxcvbn import zxcvbn  # noqa: PLC0415  # its lists take half a second, and only a new password needs them
 
     if len(password) >= SHORTEST and zxcvbn(password[:JUDGED], [*OURS, *about])["score"] < STRONG:
