@@ -15,6 +15,8 @@ from escalation.errors import BadConfig
 from escalation.filekinds import KINDS, Limits
 
 PREFIX = "ESCALATION_"
+#: What never stands in config.toml.
+SECRETS = (("smtp", "password"), ("inbox", "password"), ("oidc", "client_secret"))
 
 
 class Section(BaseModel):
@@ -194,6 +196,20 @@ class WebhookSettings(Section):
         return to
 
 
+class OidcSettings(Section):
+    """The office's identity provider (OpenID Connect); without an issuer nobody is sent there."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = Field(default="", repr=False)
+    client_secret_file: str = ""
+    scope: str = "openid profile"
+    claim: str = "preferred_username"
+    create: bool = False
+    acr: str = ""
+    ca_file: str = ""
+
+
 class LogSettings(Section):
     """How the program writes what it does, on standard error."""
 
@@ -231,6 +247,7 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     web: WebSettings = WebSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    oidc: OidcSettings = OidcSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
     #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).
@@ -276,15 +293,20 @@ class Settings(Section):
         pairs = (line.split(maxsplit=1) for line in lines if line.strip())
         return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
 
-    def _secret(self, section: str, given: str, file: str) -> str:
+    @property
+    def oidc_secret(self) -> str:
+        """What we show the identity provider, likewise."""
+        return self._secret("oidc", self.oidc.client_secret, self.oidc.client_secret_file, "client_secret")
+
+    def _secret(self, section: str, given: str, file: str, key: str = "password") -> str:
         if not file:
             return given
         try:
             return self.path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise BadConfig(
-                f"{section}.password_file: {file} cannot be read: {error.strerror}",
-                f"give this user the right to read it, or set ESCALATION_{section.upper()}__PASSWORD",
+                f"{section}.{key}_file: {file} cannot be read: {error.strerror}",
+                f"give this user the right to read it, or set ESCALATION_{section.upper()}__{key.upper()}",
             ) from error
 
 
@@ -299,11 +321,12 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
     values: dict[str, Any] = {}
     if chosen.exists():
         values = _toml(chosen)
-        if values.get("smtp", {}).get("password"):
-            raise BadConfig(
-                f"{chosen}: smtp.password: a secret does not belong in this file",
-                "set ESCALATION_SMTP__PASSWORD, or name a file with smtp.password_file",
-            )
+        for section, key in SECRETS:
+            if values.get(section, {}).get(key):
+                raise BadConfig(
+                    f"{chosen}: {section}.{key}: a secret does not belong in this file",
+                    f"set ESCALATION_{section.upper()}__{key.upper()}, or name a file with {section}.{key}_file",
+                )
     elif told:
         raise BadConfig(f"there is no configuration file {chosen}", "run `escalation init`, or name another with --config")
     origin = {key: str(chosen) for key in _flat(values)}

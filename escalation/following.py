@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from escalation.world import World
-from notifications import outbox, webhook
+from notifications import outbox
 from notifications.message import Draft
 from workflows.facts import Decision, Facts
 
@@ -21,8 +21,8 @@ def rows(
     body = orjson.dumps(_body(world, before, after, decision, at))
     for name in hooks:
         key = f"hook:{name}:{after.number}:{after.version}"
-        draft = Draft(name, webhook.KIND, "en", body, key, about=after.number)
-        yield outbox.row_values(draft, at, domain, channel=webhook.CHANNEL)
+        draft = Draft(name, outbox.WEBHOOK, "en", body, key, about=after.number)
+        yield outbox.row_values(draft, at, domain, channel=outbox.WEBHOOK)
 
 
 def _body(world: World, before: Facts, after: Facts, decision: Decision, at: datetime) -> dict[str, Any]:

@@ -42,6 +42,17 @@ class UserParty(SQLModel, table=True):
     party_id: int = Field(primary_key=True, foreign_key="party.id", index=True)
 
 
+class UserSubject(SQLModel, table=True):
+    """Whom the identity provider means: its issuer and subject, bound to one user the first time that they came."""
+
+    __tablename__ = "user_subject"
+
+    issuer: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    user_id: int = Field(unique=True, foreign_key="user.id")
+    bound_at: datetime = _moment(nullable=False)
+
+
 class WebSession(SQLModel, table=True):
     """Somebody is logged in. Only a digest of the cookie's token is kept."""
 

@@ -89,8 +89,8 @@ _WITH_FILE = text("attached <> ''")
 FILES = select(OUTBOX.c.attached).where(_WITH_FILE)
 Index("ix_outbox_attached", OUTBOX.c.attached, sqlite_where=_WITH_FILE, postgresql_where=_WITH_FILE)
 
-#: The channel of what is no webhook.
-MAIL = "mail"
+#: The channels: people by mail, other systems by a webhook.
+MAIL, WEBHOOK = "mail", "webhook"
 #: The states of what nobody has to look after any more.
 OVER = ("sent", "obsolete")
 

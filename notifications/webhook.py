@@ -26,8 +26,6 @@ from notifications.message import GiveUp, Outcome, Sent, TryAgain
 from notifications.outbox import Claimed, Counts
 from notifications.retrying import USUAL, RetryPolicy
 
-CHANNEL = "webhook"
-KIND = "webhook"
 #: Seconds for one delivery, from the look-up to the answer's first line.
 PATIENCE = 10.0
 #: Answers that may be another one next time.
@@ -135,7 +133,7 @@ class Deliverer:
     async def deliver_once(self, open_session: OpenSession, now: datetime, limit: int = 200) -> Counts:
         """Claims, commits, sends, records: one hook after another's row in order, all hooks at once."""
         with open_session() as session:
-            going = outbox.claim(session, now, limit, self.node, self.lease, self.policy, channel=CHANNEL)
+            going = outbox.claim(session, now, limit, self.node, self.lease, self.policy, channel=outbox.WEBHOOK)
         if not going:
             return Counts()
         self.silent = {}

@@ -18,7 +18,7 @@ USER = UserRow.__table__  # type: ignore[attr-defined]
 ACTS = UserParty.__table__  # type: ignore[attr-defined]
 SESSION = WebSession.__table__  # type: ignore[attr-defined]
 LANGUAGES = ("zh_CN", "en")
-_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def add(
 ) -> User:
     """A new user. Raises UsageError when the login is taken or cannot be one, or the password is too short."""
     login = login.strip().lower()
-    if not _LOGIN.fullmatch(login):
+    if not LOGIN.fullmatch(login):
         raise UsageError(f"{login!r} cannot be a login", "2 to 64 of a-z, 0-9 and . _ @ -, beginning with a letter or digit")
     if session.connection().execute(select(USER.c.id).where(USER.c.login == login)).first():
         raise UsageError(f"there is a user {login} already", "name another login")

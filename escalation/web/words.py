@@ -274,6 +274,8 @@ expired 链接已过期 this link has run out
 used 链接已使用过，只能使用一次 this link was used already; it works once
 forged 页面已失效，请重新打开 this form is not of your session
 not_entered 账号或密码不对，或账号暂时不能使用 login and password do not fit, or the login cannot be used now
+not_vouched 统一身份认证未通过，请重试或联系管理员 the office's account was not accepted; try again or ask an administrator
+provider 统一身份认证暂时不可用 the identity provider cannot be used now
 too_many 尝试次数过多，请稍后再试 too many tries; wait a while
 database 数据库暂时不可用 the database cannot be used now
 contention 系统繁忙，请重试 the database is busy; try again

@@ -19,11 +19,13 @@ from escalation.web.pages import (
     rulebook,
     summaries,
     todo,
+    vouched,
 )
 
 router = APIRouter()
 for each in (
     entering,
+    vouched,
     account,
     links,
     todo,

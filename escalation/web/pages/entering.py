@@ -43,12 +43,17 @@ def _form(
 ) -> Response:
     language = language_of(request, here.app.settings.language)
     nonce = request.cookies.get(here.named(NONCE)) or secrets.token_urlsafe(24)
-    told = {"login": login, "wrong": wrong, "user": None, "here": "login", "kept": kept}
+    told = {"login": login, "wrong": wrong, "user": None, "here": "login", "kept": kept, "vouched": bool(here.app.settings.oidc.issuer)}
     values = told | {"proof": _proof(here, nonce), "next": local_path(following)}
     answer = HTMLResponse(render("login.html", language, values), status)
     secure = here.app.settings.web.secure_cookies
     answer.set_cookie(here.named(NONCE), nonce, httponly=True, samesite="strict", secure=secure, max_age=3600)
     return answer
+
+
+def retried(request: Request, wrong: str) -> Response:
+    """The login form again, with what went wrong elsewhere."""
+    return _form(request, house(request), "/", wrong=wrong, status=401)
 
 
 def _proof(here: House, nonce: str) -> str:

@@ -1,0 +1,24 @@
+"""whom the identity provider means."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from notifications.moments import Moment
+
+revision = '0006'
+down_revision = '0005'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """To this version."""
+    op.create_table('user_subject',
+    sa.Column('issuer', sa.String(), nullable=False),
+    sa.Column('subject', sa.String(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('bound_at', Moment(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['user.id'], ),
+    sa.PrimaryKeyConstraint('issuer', 'subject'),
+    sa.UniqueConstraint('user_id')
+    )
