@@ -17,6 +17,8 @@ from escalation.usertables import UserParty, UserRow, WebSession
 USER = UserRow.__table__  # type: ignore[attr-defined]
 ACTS = UserParty.__table__  # type: ignore[attr-defined]
 SESSION = WebSession.__table__  # type: ignore[attr-defined]
+#: Who may choose a password that is kept: besides its user, the demo, which prints it for everybody.
+OWN = ("demo",)
 LANGUAGES = ("zh_CN", "en")
 LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 
@@ -32,6 +34,8 @@ class User:
     is_admin: bool
     #: The parties that they act for, in the order of the directory.
     parties: tuple[int, ...]
+    #: The password was chosen by somebody else.
+    must_change: bool = False
 
 
 def user(session: Session, row: UserRow) -> User:
@@ -39,7 +43,7 @@ def user(session: Session, row: UserRow) -> User:
     assert row.id is not None
     mine = select(ACTS.c.party_id).where(ACTS.c.user_id == row.id).order_by(ACTS.c.party_id)
     parties = tuple(session.connection().execute(mine).scalars())
-    return User(row.id, row.login, row.name, row.language, row.is_admin, parties)
+    return User(row.id, row.login, row.name, row.language, row.is_admin, parties, row.password_given)
 
 
 def find(session: Session, login: str) -> UserRow:
@@ -76,6 +80,7 @@ def add(
         login=login,
         name=name.strip() or login,
         password=hashed(password),
+        password_given=by not in OWN,
         language=language,
         is_admin=is_admin,
         created_at=now,
@@ -105,6 +110,7 @@ def set_password(session: Session, now: datetime, login: str, password: str, *, 
     row = find(session, login)
     refuse_weak(password, (row.login, row.name))
     row.password, row.failures, row.locked_until = hashed(password), 0, None
+    row.password_given = by not in (row.login, *OWN)
     _end_sessions(session, row)
     audit.note(session, now, by, "password_set", row.login)
 

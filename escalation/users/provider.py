@@ -135,8 +135,6 @@ class Provider:
         params = {"nonce": begun.nonce, "client_id": self.client_id, "access_token": token.get("access_token")}
         claims = CodeIDToken(read.claims, read.header, options, params)
         claims.validate(now=int(now.timestamp()), leeway=LEEWAY)
-        if claims.get("nonce") != begun.nonce:
-            raise ValueError("no nonce, or another one")
         if self.acr and claims.get("acr") != self.acr:
             raise ValueError(f"it was made sure by {claims.get('acr')!r}, not {self.acr!r}")
         return dict(claims)
@@ -167,6 +165,9 @@ class Provider:
             # a login is bound once: somebody else who is called so now is somebody else
             return None
         assert row.id is not None
+        if row.password_given:
+            # a first password that was never changed opens nothing any more
+            row.password, row.password_given = "", False
         session.add(UserSubject(issuer=self.issuer, subject=subject, user_id=row.id, bound_at=now))
         return row
 

@@ -22,6 +22,8 @@ from escalation.world import World
 from workflows.parties import Party
 
 T = TypeVar("T")
+#: Where a password that somebody else chose is enough.
+WITHOUT = ("/account", "/account/password", "/logout", "/language")
 #: No number in a form is greater.
 LARGEST = 2**31 - 1
 
@@ -33,6 +35,14 @@ class NotSeated(EscalationError):
     exit_code = 3
     status = 401
     typed: Mapping[str, str] = {}
+
+
+class MustChange(EscalationError):
+    """The password was chosen by somebody else: its user chooses another one first."""
+
+    code = "must_change"
+    exit_code = 3
+    status = 403
 
 
 class Forged(EscalationError):
@@ -159,7 +169,7 @@ def language_of(request: Request, default: str) -> str:
 
 
 def seated(request: Request) -> Desk:
-    """Somebody who is logged in. Raises NotSeated."""
+    """Somebody who is logged in. Raises NotSeated, MustChange."""
     here, token = house(request), request.cookies.get(house(request).cookie, "")
     now = here.clock()
     if not token:
@@ -173,6 +183,8 @@ def seated(request: Request) -> Desk:
         here.app.store.write(lambda session: entering.sign(session, now, token))
     desk = Desk(here, now, entered.user, entered.user.language, entered.csrf, token)
     request.state.desk = desk
+    if entered.user.must_change and request.url.path not in WITHOUT:
+        raise MustChange("this password was chosen by somebody else", "choose one of your own first")
     return desk
 
 

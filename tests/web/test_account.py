@@ -2,6 +2,7 @@
 
 import pytest
 
+from escalation.users import accounts
 from escalation.users.passwords import WeakPassword, refuse_weak
 from tests.web.office import PASSWORD, Office, Person, enter
 
@@ -29,6 +30,29 @@ def test_a_new_password_asks_for_the_old_one_and_ends_every_other_login(office: 
     assert elsewhere.get("/").status_code == 303, "the other login is over"
     assert enter(office.client(), "zhang", PASSWORD).status_code == 401
     assert enter(office.client(), "zhang", NEW).status_code == 303
+
+
+def test_a_password_that_somebody_else_chose_opens_nothing_but_its_own_form(office: Office) -> None:
+    boss = office.person("boss", admin=True)
+    first = "a long enough one"
+    assert boss.post("/admin/users", login="wang", name="王五", parties="PT0013", password=first).status_code == 303
+    client = office.client()
+    assert enter(client, "wang", first).status_code == 303
+
+    for path in ("/", "/issues", "/admin/users", "/summaries"):
+        sent = client.get(path)
+        assert (sent.status_code, sent.headers["location"]) == (303, "/account?done=first")
+    page = client.get("/account").text
+    assert "请先改成自己的密码" in page
+    csrf = page.split('name="csrf" value="')[1].split('"')[0]
+    assert client.post("/issues/new", data={"csrf": csrf, "title": "x"}).headers["location"] == "/account?done=first"
+    given = {"csrf": csrf, "current": first, "password": NEW, "again": NEW}
+    assert client.post("/account/password", data=given).headers["location"] == "/account?done=password"
+    assert client.get("/").status_code == 200
+    with office.store.transaction() as session:
+        accounts.set_password(session, office.town.now, "wang", first, by="boss")
+    assert enter(client, "wang", first).status_code == 303
+    assert client.get("/").headers["location"] == "/account?done=first", "and so again when it is set anew"
 
 
 def test_the_old_password_is_not_tried_for_ever(small: Office) -> None:

@@ -1,4 +1,4 @@
-"""whom the identity provider means."""
+"""whom the identity provider means, and passwords that somebody else chose."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,3 +22,4 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('issuer', 'subject'),
     sa.UniqueConstraint('user_id')
     )
+    op.add_column('user', sa.Column('password_given', sa.Boolean(), server_default=sa.text('false'), nullable=False))
