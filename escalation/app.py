@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlmodel import Session, select
 
@@ -45,10 +45,6 @@ from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
 from workflows.calendar import WorkCalendar
 from workflows.loading import source_of
-
-if TYPE_CHECKING:  # few installations use these, and their libraries are slow to load
-    from escalation.users.provider import Provider
-    from notifications.webhook import Deliverer
 
 T = TypeVar("T")
 #: The ledger that is shipped: 206 parties, the catalogue, 12 projects, 30 issues as of 2026-11-23; invented.
@@ -230,52 +226,20 @@ class App:
 
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends what is in the outbox: mail, and beside it what other systems are told."""
-        mail = dispatch_once(self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
+        mail = (self.session, self.channel(), self.renderer(), self.dispatching(now), now, limit)
         if not self.settings.webhooks.to:
-            return await mail
-        done, told = await asyncio.gather(mail, self.deliverer().deliver_once(self.session, now))
+            return await dispatch_once(*mail)
+        from escalation.outside import deliverer  # noqa: PLC0415  # slow to load, and few have webhooks
+
+        try:
+            followers = deliverer(self.settings, self.node)
+        except BadConfig:
+            # people are told all the same; the rest is said each time, until it is mended
+            await dispatch_once(*mail)
+            raise
+        done, told = await asyncio.gather(dispatch_once(*mail), followers.deliver_once(self.session, now))
         done.sent, done.retry, done.dead = done.sent + told.sent, done.retry + told.retry, done.dead + told.dead
         return done
-
-    def deliverer(self) -> "Deliverer":
-        """The webhooks of the configuration. Raises BadConfig for one that may not be sent there, or has no secret."""
-        from notifications import webhook  # noqa: PLC0415
-
-        given, secrets_ = self.settings.webhooks, self.settings.webhook_secrets
-        hooks = {}
-        try:
-            allowed = webhook.Allowed.of(given.origins, given.networks)
-            for name, url in given.to.items():
-                allowed.refuse_url(url)
-                hooks[name] = webhook.Hook(name, url, webhook.key(secrets_.get(name, "")))
-        except webhook.BadHook as error:
-            raise BadConfig(
-                f"webhooks: {error}", "config.toml's comments say what each key takes; docs/web.md, Webhooks"
-            ) from error
-        ca_file = str(self.settings.path(given.ca_file)) if given.ca_file else ""
-        return webhook.Deliverer(hooks, allowed, self.node, ca_file)
-
-    def provider(self) -> "Provider | None":
-        """The identity provider of the configuration, if there is one. Raises BadConfig."""
-        given, base = self.settings.oidc, self.settings.mail.base_url.rstrip("/")
-        if not given.issuer:
-            return None
-        if not base or not given.client_id:
-            raise BadConfig("oidc: client_id and mail.base_url are needed", "the provider sends people back to mail.base_url")
-        from escalation.users.provider import Provider  # noqa: PLC0415
-
-        ca_file = str(self.settings.path(given.ca_file)) if given.ca_file else ""
-        return Provider(
-            issuer=given.issuer,
-            client_id=given.client_id,
-            client_secret=self.settings.oidc_secret,
-            redirect_uri=f"{base}/login/callback",
-            scope=given.scope,
-            claim=given.claim,
-            create=given.create,
-            acr=given.acr,
-            ca_file=ca_file,
-        )
 
     @property
     def node(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 import trustme
 from sqlmodel import select
 
+from escalation import outside
 from escalation.app import App
 from escalation.client import verified
 from escalation.config import DatabaseSettings, Settings, WebhookSettings
@@ -88,7 +89,7 @@ def local(follower: Follower, **more: str) -> dict[str, object]:
 
 
 def deliver(town: Town, app: App) -> None:
-    asyncio.run(app.deliverer().deliver_once(app.session, town.now))
+    asyncio.run(outside.deliverer(app.settings, app.node).deliver_once(app.session, town.now))
 
 
 def states(store: Store) -> list[tuple[str, str]]:
@@ -235,7 +236,15 @@ def test_a_configuration_that_is_off_is_named(sqlite: str, tmp_path: Path, given
     app = App(Settings(database=DatabaseSettings(url=sqlite), webhooks=WebhookSettings(**fine | given), root=tmp_path))  # type: ignore[arg-type]
 
     with pytest.raises(BadConfig, match=said):
-        app.deliverer()
+        outside.deliverer(app.settings, app.node)
+    town = Town(app.store)
+    town.outgoing = app.outgoing
+    town.raise_issue()
+    with pytest.raises(BadConfig, match=said):
+        asyncio.run(app.dispatch(town.now))
+    with app.store.reading() as session:
+        mails = outbox.counts(session)
+    assert (mails["sent"], mails["queued"]) == (2, 1), "people are told all the same"
     app.close()
 
 

@@ -8,6 +8,7 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
+from escalation import outside
 from escalation.config import MailSettings, OidcSettings
 from escalation.database import Store
 from escalation.errors import BadConfig
@@ -159,7 +160,7 @@ def test_a_provider_that_is_another_or_does_not_answer(provider: IdentityProvide
     assert "is not https" in small.client().get("/login/provider").text
     small.app.settings = small.app.settings.model_copy(update={"mail": MailSettings()})
     with pytest.raises(BadConfig, match=r"mail\.base_url"):
-        small.app.provider()
+        outside.provider(small.app.settings)
 
 
 def test_how_sure_it_must_be_is_asked_and_checked(provider: IdentityProvider, small: Office) -> None:
