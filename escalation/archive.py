@@ -19,7 +19,7 @@ from escalation.portable import to_json
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, CARD, ISSUE, JOURNAL, OUTBOX, REQUEST, Whole
 from escalation.world import World
 from notifications import attaching
-from notifications.outbox import OVER
+from notifications.outbox import MAIL, OVER
 
 #: What goes with an issue, to be deleted before it.
 _PARTS = (JOURNAL, REQUEST, ASSIGNMENT, CARD, SetAside.__table__)  # type: ignore[attr-defined]
@@ -99,7 +99,7 @@ def _slim(connection: Connection, before: datetime, limit: int) -> int:
     old = select(OUTBOX).where(OUTBOX.c.state.in_(OVER), OUTBOX.c.queued_at <= before).order_by(OUTBOX.c.id).limit(limit)
     rows = connection.execute(old.with_for_update(skip_locked=True)).mappings().all()
     if rows:
-        mails = [row for row in rows if row["channel"] == outbox.MAIL]
+        mails = [row for row in rows if row["channel"] == MAIL]
         if mails:
             names = [column.name for column in ARCHIVED_MAIL.c]
             connection.execute(insert(ARCHIVED_MAIL), [{name: row[name] for name in names} for row in mails])

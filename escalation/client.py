@@ -11,7 +11,7 @@ It knows nothing of the rest of this program and can be copied out of it.
 import hmac
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from hashlib import sha256
 from types import TracebackType
@@ -57,6 +57,19 @@ class Raised(Issue):
 Possible = TypedDict("Possible", {"action": str, "as": str, "needs": list[str], "takes": list[str]})
 
 
+class File(TypedDict):
+    """A file of an issue; `entry` is the journal entry that it came with."""
+
+    no: int
+    entry: int
+    by: str
+    at: str
+    digest: str
+    name: str
+    content_type: str
+    size: int
+
+
 class Whole(TypedDict):
     """An issue whole, with the actions possible now; `issue["version"]` is what `act` takes as `version`."""
 
@@ -65,6 +78,7 @@ class Whole(TypedDict):
     journal: list[dict[str, Any]]
     mails: list[dict[str, Any]]
     requests: list[dict[str, Any]]
+    files: list[File]
     actions: list[Possible]
 
 
@@ -175,6 +189,18 @@ class Client:
         """The newest summary of a kind."""
         return cast(Summary, self._get(f"/summaries/{kind}"))
 
+    def bring(self, name: str, data: bytes) -> str:
+        """A file that `act` or `raise_issue` names by the digest answered here, within 30 days."""
+        answer = self._http.post("/api/v1/files", files={"file": (name, data)})
+        return cast(str, _told(answer)["digest"])
+
+    def file(self, number: str, no: int) -> bytes:
+        """The bytes of one of an issue's files."""
+        answer = self._http.get(f"/api/v1/issues/{_part(number)}/files/{no}")
+        if not answer.is_success:
+            _told(answer)
+        return answer.content
+
     def raise_issue(
         self,
         project: str,
@@ -183,13 +209,14 @@ class Client:
         title: str,
         *,
         text: str = "",
+        files: Sequence[str] = (),
         organ: str = "",
         acting_as: str = "",
         key: str | None = None,
     ) -> Raised:
         """A new issue. `key`: the same key again gives the first answer; one is made where none is given."""
         body = {"project": project, "category": category, "severity": severity, "title": title, "text": text, "organ": organ}
-        return cast(Raised, self._post("/issues", body | {"as": acting_as}, key, {}))
+        return cast(Raised, self._post("/issues", {**body, "files": list(files), "as": acting_as}, key, {}))
 
     def act(
         self,
@@ -203,6 +230,7 @@ class Client:
         into: str = "",
         request: int | None = None,
         note: str = "",
+        files: Sequence[str] = (),
         acting_as: str = "",
         key: str | None = None,
     ) -> Whole:
@@ -210,7 +238,7 @@ class Client:
         body = {"reason": reason, "to": to, "until": until and until.isoformat(), "into": into, "request": request}
         headers = {} if version is None else {"If-Match": f'"{version}"'}
         path = f"/issues/{_part(number)}/actions/{_part(action)}"
-        return cast(Whole, self._post(path, body | {"note": note, "as": acting_as}, key, headers))
+        return cast(Whole, self._post(path, {**body, "note": note, "files": list(files), "as": acting_as}, key, headers))
 
     def _get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         return _told(self._http.get(f"/api/v1{path}", params=dict(query or {})))
@@ -227,7 +255,9 @@ class Client:
 
 
 def _part(text: str) -> str:
-    """A text as one part of a path, whatever is in it."""
+    """A text as one part of a path; servers take an encoded slash for a slash. Raises ValueError for what cannot be one part."""
+    if "/" in text or text.strip(".") == "":
+        raise ValueError(f"{text!r} is the number of no issue")
     return quote(text, safe="")
 
 

@@ -14,7 +14,7 @@ from tests.web.office import Office
 def test_its_types_are_those_of_the_description(small: Office) -> None:
     schemas = small.client().get("/api/openapi.json").json()["components"]["schemas"]
     names = {"Issue": "IssueOut", "Raised": "Raised", "Whole": "WholeIssue", "Possible": "Possible", "Explanation": "ExplanationOut",
-             "Project": "ProjectOut", "Summary": "SummaryOut"}  # fmt: skip
+             "File": "FileOut", "Project": "ProjectOut", "Summary": "SummaryOut"}  # fmt: skip
     for mine, theirs in names.items():
         assert set(get_type_hints(getattr(client, mine))) == set(schemas[theirs]["properties"]), mine
 
@@ -26,7 +26,10 @@ def test_every_call(office: Office) -> None:
     assert {each["number"] for each in city.issues(limit=2)} == numbers
     assert list(city.issues(light="red")) == []
     number = min(numbers)
-    assert city.act(number, "dispatch")["issue"]["status"] == "pending_ack"
+    digest = city.bring("来函.txt", "请抓紧办理".encode())
+    done = city.act(number, "dispatch", files=[digest])
+    assert (done["issue"]["status"], done["files"][0]["name"]) == ("pending_ack", "来函.txt")
+    assert city.file(number, done["files"][0]["no"]) == "请抓紧办理".encode()
     assert city.journal(number)[-1]["action"] == "dispatch"
     assert next(each["open"] for each in city.projects() if each["code"] == "HLJ26-001") == 5
     assert city.summary("weekly")["scope"] == "哈尔滨市"
@@ -47,7 +50,10 @@ def test_a_refusal_is_a_problem_in_the_api_s_own_words(small: Office) -> None:
     with pytest.raises(Problem, match="412 conflict"):
         owner.act(number, "urge", version=7)
     with pytest.raises(Problem, match="404 not_found"):
-        owner.issue("../../metrics?x=#")
+        owner.issue("WT99-0001?x=#")
+    for elsewhere in ("../../metrics", "..", "", "WT26-0001/journal"):
+        with pytest.raises(ValueError, match="no issue"):
+            owner.issue(elsewhere)
 
 
 def test_an_answer_that_is_lost_is_asked_for_again_and_done_once(small: Office) -> None:

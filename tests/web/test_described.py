@@ -57,5 +57,5 @@ def test_every_answer_is_as_described_and_none_is_a_fault(small: Office, tmp_pat
             cwd=tmp_path, env=os.environ | {"NO_PROXY": "*"}, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "11 selected / 11 total" in done.stdout, "no route is left out"
+    assert "13 selected / 13 total" in done.stdout, "no route is left out"
     assert small.town.verify().ok

@@ -43,7 +43,14 @@ def _form(
 ) -> Response:
     language = language_of(request, here.app.settings.language)
     nonce = request.cookies.get(here.named(NONCE)) or secrets.token_urlsafe(24)
-    told = {"login": login, "wrong": wrong, "user": None, "here": "login", "kept": kept, "vouched": bool(here.app.settings.oidc.issuer)}
+    told = {
+        "login": login,
+        "wrong": wrong,
+        "user": None,
+        "here": "login",
+        "kept": kept,
+        "vouched": bool(here.app.settings.oidc.issuer),
+    }
     values = told | {"proof": _proof(here, nonce), "next": local_path(following)}
     answer = HTMLResponse(render("login.html", language, values), status)
     secure = here.app.settings.web.secure_cookies
