@@ -65,8 +65,8 @@ class App:
         hours = settings.calendar
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
         self.elsewhere = Elsewhere(settings)
-        policy = audience(settings.audience)
-        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, policy, self.elsewhere.also)
+        policy, hooks = audience(settings.audience), tuple(settings.webhooks.to)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, policy, self.elsewhere.also, hooks)
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
         self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv, settings.files.limits)
@@ -235,11 +235,16 @@ class App:
         return await self._dispatch(self.channel(), self.dispatching(now), now, limit)
 
     async def dispatch_elsewhere(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
-        """Sends what goes by other channels, each by itself: one that is in trouble holds up no other, and no mail."""
+        """Sends what goes by other channels and to systems that follow by webhooks, each by itself.
+
+        One that is in trouble holds up no other, and no mail.
+        """
         with self.store.reading() as session:
             due = outbox.due_channels(session, now) if self.elsewhere.names else set()
-        sent = await asyncio.gather(*[self._post(name, now, limit) for name in self.elsewhere.names if name in due])
-        return sum_of(sent)
+        ways = [self._post(name, now, limit) for name in self.elsewhere.names if name in due]
+        if self.settings.webhooks.to:
+            ways.append(self._tell_followers(now))
+        return sum_of(await asyncio.gather(*ways))
 
     async def _post(self, name: str, now: datetime, limit: int) -> DispatchCounts:
         try:
@@ -260,6 +265,26 @@ class App:
         drafts = self.look(lambda session, world: list(templates_broken(world, problems, now)))
         with self.store.transaction() as session:
             outbox.enqueue(session, drafts, now, self.settings.smtp.domain)
+
+    async def _tell_followers(self, now: datetime) -> DispatchCounts:
+        from escalation.outside import deliverer  # noqa: PLC0415  # slow to load, and few have webhooks
+
+        try:
+            followers = deliverer(self.settings, self.node)
+        except BadConfig as trouble:
+            return DispatchCounts(stopped=f"{trouble.message}; {trouble.hint}")
+        told = await followers.deliver_once(self.session, now)
+        return DispatchCounts(sent=told.sent, retry=told.retry, dead=told.dead, held=told.held, late=told.late)
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The ways out beside mail that are open."""
+        return (*self.elsewhere.names, *([outbox.WEBHOOK] if self.settings.webhooks.to else []))
+
+    @property
+    def node(self) -> str:
+        """What this process is called in what it claims."""
+        return f"{socket.gethostname()}:{os.getpid()}"
 
     def read_inbox(self, now: datetime, folder: Path | None = None) -> Reading:
         """Reads what came in by mail: from what the configuration names, or from this drop folder."""
@@ -347,7 +372,7 @@ class App:
         """Who sends, when and how much mail may go out, and what its readers can do by a link."""
         smtp, mail = self.settings.smtp, self.settings.mail
         return DispatchSettings(
-            node=f"{socket.gethostname()}:{os.getpid()}",
+            node=self.node,
             sender=smtp.sender,
             sender_name=smtp.sender_name,
             domain=smtp.domain,
@@ -356,7 +381,7 @@ class App:
             merge_over=mail.merge_over,
             per_minute=mail.per_minute,
             per_hour=mail.per_hour,
-            lane=Lane(others=tuple(self.elsewhere.names)),
+            lane=Lane(others=self.lanes),
             actions=self.links.signer(now).actions if mail.base_url and self.settings.links.days else nothing,
         )
 

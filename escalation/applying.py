@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import update
 from sqlmodel import Session
 
-from escalation import bulk, journal, queries
+from escalation import bulk, following, journal, queries
 from escalation.audience import AUDIENCE, Also, Audience, Change
 from escalation.errors import Conflict
 from escalation.models import Counter
@@ -59,6 +59,8 @@ class Outgoing:
     audience: Audience = field(default_factory=lambda: AUDIENCE)
     #: The channels beside mail, and what goes there too.
     also: tuple[Also, ...] = ()
+    #: The webhooks that follow, by name.
+    hooks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -130,6 +132,7 @@ def gather(batch: Batch, world: World, step: Step, outgoing: Outgoing | None, la
         change = Change(loaded.snapshot, loaded.texts, _told(decision, changed), after, actor, at, changed)
         for draft in drafts(change, world, outgoing.base_url, outgoing.audience, outgoing.also):
             batch.mails.append(outbox.row_values(draft, at, outgoing.domain))
+        batch.mails += following.rows(outgoing.hooks, world, before, after, decision, at, outgoing.domain)
     return after
 
 

@@ -19,7 +19,7 @@ from escalation.portable import to_json
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ASSIGNMENT, CARD, ISSUE, JOURNAL, OUTBOX, REQUEST, Whole
 from escalation.world import World
 from notifications import attaching
-from notifications.outbox import OVER
+from notifications.outbox import OVER, WEBHOOK
 
 #: What goes with an issue, to be deleted before it.
 _PARTS = (JOURNAL, REQUEST, ASSIGNMENT, CARD, SetAside.__table__)  # type: ignore[attr-defined]
@@ -99,6 +99,9 @@ def _slim(connection: Connection, before: datetime, limit: int) -> int:
     old = select(OUTBOX).where(OUTBOX.c.state.in_(OVER), OUTBOX.c.queued_at <= before).order_by(OUTBOX.c.id).limit(limit)
     rows = connection.execute(old.with_for_update(skip_locked=True)).mappings().all()
     if rows:
-        connection.execute(insert(ARCHIVED_MAIL), [{column.name: row[column.name] for column in ARCHIVED_MAIL.c} for row in rows])
+        mails = [row for row in rows if row["channel"] != WEBHOOK]
+        if mails:
+            names = [column.name for column in ARCHIVED_MAIL.c]
+            connection.execute(insert(ARCHIVED_MAIL), [{name: row[name] for name in names} for row in mails])
         connection.execute(delete(OUTBOX).where(OUTBOX.c.id.in_([row["id"] for row in rows])))
     return len(rows)

@@ -193,6 +193,38 @@ class WebSettings(Section):
     failures_per_address: int = Field(default=30, ge=1)
 
 
+class WebhookSettings(Section):
+    """Other systems that are told of every change: where, under which name, and where such requests may go at all."""
+
+    to: dict[str, str] = Field(default_factory=dict)
+    origins: str = ""
+    networks: str = ""
+    secrets_file: str = ""
+    ca_file: str = ""
+
+    @field_validator("to")
+    @classmethod
+    def _named(cls, to: dict[str, str]) -> dict[str, str]:
+        for name in to:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name):
+                raise ValueError(f"{name!r} is no name; use a-z, 0-9, _ and -, beginning with a letter")
+        return to
+
+
+class OidcSettings(Section):
+    """The office's identity provider (OpenID Connect); without an issuer nobody is sent there."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = Field(default="", repr=False)
+    client_secret_file: str = ""
+    scope: str = "openid profile"
+    claim: str = "preferred_username"
+    create: bool = False
+    acr: str = ""
+    ca_file: str = ""
+
+
 class LogSettings(Section):
     """How the program writes what it does, on standard error."""
 
@@ -229,6 +261,8 @@ class Settings(Section):
     scheduler: SchedulerSettings = SchedulerSettings()
     health: HealthSettings = HealthSettings()
     web: WebSettings = WebSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    oidc: OidcSettings = OidcSettings()
     log: LogSettings = LogSettings()
     archive: ArchiveSettings = ArchiveSettings()
     #: event -> ["kind of mail:audience", …]; what is not named stays as it is built in (`notices.AUDIENCE`).
@@ -243,7 +277,7 @@ class Settings(Section):
     @classmethod
     def _named(cls, channels: dict[str, ChannelSettings]) -> dict[str, ChannelSettings]:
         for name in channels:
-            if name == "mail" or not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name):
+            if name in ("mail", "webhook") or not re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", name):
                 raise ValueError(f"{name!r} is no name for a channel; small letters, digits and single _ are right")
         return channels
 
@@ -281,6 +315,26 @@ class Settings(Section):
     def channel_secret(self, name: str) -> str:
         """What the messages of a channel are signed with, likewise; empty where they are not."""
         return self._secret(f"channels.{name}.secret", self.channels[name].secret, self.channels[name].secret_file)
+
+    @property
+    def webhook_secrets(self) -> dict[str, str]:
+        """Each webhook's secret, from lines `name secret` of their file. Raises BadConfig if it cannot be read."""
+        if not self.webhooks.secrets_file:
+            return {}
+        try:
+            lines = self.path(self.webhooks.secrets_file).read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise BadConfig(
+                f"webhooks.secrets_file: {self.webhooks.secrets_file} cannot be read: {error.strerror}",
+                "write a line `name secret` for each webhook, readable by this user alone",
+            ) from error
+        pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+        return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
+
+    @property
+    def oidc_secret(self) -> str:
+        """What we show the identity provider, likewise."""
+        return self._secret("oidc.client_secret", self.oidc.client_secret, self.oidc.client_secret_file)
 
     def _secret(self, key: str, given: str, file: str) -> str:
         if not file:
@@ -325,7 +379,7 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 
 #: What never stands in the file: where it is, and the channels' of every name.
-_SECRETS = (("smtp", "password"), ("inbox", "password"))
+_SECRETS = (("smtp", "password"), ("inbox", "password"), ("oidc", "client_secret"))
 _OF_CHANNELS = ("url", "secret")
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import JSON, Column, Index, LargeBinary, Text, text
 from sqlmodel import Field, SQLModel
 
 from escalation.desktables import DraftRow, FileRow, UploadRow, ViewRow
-from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, WebSession
+from escalation.usertables import ApiToken, AuditRow, IdempotencyRow, UserParty, UserRow, UserSubject, WebSession
 from notifications.attaching import AttachmentRow
 from notifications.moments import Moment
 from notifications.outbox import OutboxRow
@@ -42,6 +42,7 @@ __all__ = [
     "UsedLink",
     "UserParty",
     "UserRow",
+    "UserSubject",
     "ViewRow",
     "WebSession",
     "WorkflowRow",

@@ -21,6 +21,7 @@ from escalation.models import (
 )
 from escalation.portable import Kept, from_json
 from escalation.world import World
+from notifications.outbox import WEBHOOK
 from workflows.facts import Facts, Request, Snapshot
 
 #: Rows are read this many at a time where a statement names them one by one.
@@ -189,7 +190,8 @@ def mails(connection: Connection, number: str) -> list[Any]:
         select(ARCHIVED_MAIL).where(ARCHIVED_MAIL.c.about == number).order_by(ARCHIVED_MAIL.c.queued_at, ARCHIVED_MAIL.c.key)
     )
     slim = [Kept({"id": None, "attempts": 1, "last_error": "", **row}) for row in old.mappings()]
-    return [*slim, *connection.execute(select(OUTBOX).where(OUTBOX.c.about == number).order_by(OUTBOX.c.id))]
+    mine = (OUTBOX.c.about == number, OUTBOX.c.channel != WEBHOOK)
+    return [*slim, *connection.execute(select(OUTBOX).where(*mine).order_by(OUTBOX.c.id))]
 
 
 def one_row(connection: Connection, number: str) -> Any:

@@ -180,8 +180,8 @@ class Worker:
             log.info("dispatched", extra=asdict(counts))
 
     async def dispatch_elsewhere(self) -> None:
-        """The same by channels beside mail, where there are any; one that hangs holds up neither mail nor sweep."""
-        if not self.app.elsewhere.names:
+        """The same by channels beside mail and webhooks, where there are any; one that hangs holds up neither mail nor sweep."""
+        if not self.app.lanes:
             return
         counts = await self._guarded(self.app.dispatch_elsewhere(self.clock()))
         if counts is None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, LargeBinary, Text
+from sqlalchemy import JSON, Boolean, Column, Index, LargeBinary, Text, false
 from sqlmodel import Field, SQLModel
 
 from notifications.moments import Moment
@@ -23,6 +23,8 @@ class UserRow(SQLModel, table=True):
     name: str
     #: argon2id with its own salt and cost; empty for a user who cannot log in with a password.
     password: str = ""
+    #: Somebody else chose the password and knows it: it opens nothing but the form for a new one.
+    password_given: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     language: str = "zh_CN"
     active: bool = True
     is_admin: bool = False
@@ -40,6 +42,17 @@ class UserParty(SQLModel, table=True):
 
     user_id: int = Field(primary_key=True, foreign_key="user.id")
     party_id: int = Field(primary_key=True, foreign_key="party.id", index=True)
+
+
+class UserSubject(SQLModel, table=True):
+    """Whom the identity provider means: its issuer and subject, bound to one user the first time that they came."""
+
+    __tablename__ = "user_subject"
+
+    issuer: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    user_id: int = Field(unique=True, foreign_key="user.id")
+    bound_at: datetime = _moment(nullable=False)
 
 
 class WebSession(SQLModel, table=True):

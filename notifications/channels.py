@@ -15,7 +15,7 @@ __all__ = ["FolderChannel", "SmtpChannel", "SmtpSettings", "webhook"]
 
 def webhook(kind: Literal["wecom", "dingtalk", "feishu", "webhook"], url: str, secret: str, seconds: float) -> Channel:
     """A robot of a group chat, or any webhook. Raises ValueError for an address that is none."""
-    from notifications.webhooks import Webhook, WebhookChannel  # noqa: PLC0415  # ten packages that most offices never need
+    from notifications.robots import Webhook, WebhookChannel  # noqa: PLC0415  # ten packages that most offices never need
 
     return WebhookChannel(Webhook(kind, url, secret, seconds))
 

@@ -90,6 +90,8 @@ _WITH_FILE = text("attached <> ''")
 FILES = select(OUTBOX.c.attached).where(_WITH_FILE)
 Index("ix_outbox_attached", OUTBOX.c.attached, sqlite_where=_WITH_FILE, postgresql_where=_WITH_FILE)
 
+#: The channel of what other systems are told.
+WEBHOOK = "webhook"
 #: The states of what nobody has to look after any more.
 OVER = ("sent", "obsolete")
 
@@ -195,7 +197,7 @@ def claim(
     together: bool = False,
     lane: Lane = MAIL,
 ) -> list[Claimed]:
-    """Takes messages whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
+    """Takes messages of a channel whose time has come, urgent ones first; what a dead node held comes back when its lease ends.
 
     `together`: all that waits for the same recipients comes with them, so that it can be merged. Attempts are counted here,
     so that a message that kills its sender does not live for ever. While a lease runs, `next_try_at` is its end: what is to be

@@ -11,14 +11,16 @@ from sqlmodel import Session
 
 from escalation.errors import NotFound, UsageError
 from escalation.users import audit
-from escalation.users.passwords import hashed
+from escalation.users.passwords import hashed, refuse_weak
 from escalation.usertables import UserParty, UserRow, WebSession
 
 USER = UserRow.__table__  # type: ignore[attr-defined]
 ACTS = UserParty.__table__  # type: ignore[attr-defined]
 SESSION = WebSession.__table__  # type: ignore[attr-defined]
+#: Who may choose a password that is kept: besides its user, the demo, which prints it for everybody.
+OWN = ("demo",)
 LANGUAGES = ("zh_CN", "en")
-_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{1,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class User:
     is_admin: bool
     #: The parties that they act for, in the order of the directory.
     parties: tuple[int, ...]
+    #: The password was chosen by somebody else.
+    must_change: bool = False
 
 
 def user(session: Session, row: UserRow) -> User:
@@ -39,7 +43,7 @@ def user(session: Session, row: UserRow) -> User:
     assert row.id is not None
     mine = select(ACTS.c.party_id).where(ACTS.c.user_id == row.id).order_by(ACTS.c.party_id)
     parties = tuple(session.connection().execute(mine).scalars())
-    return User(row.id, row.login, row.name, row.language, row.is_admin, parties)
+    return User(row.id, row.login, row.name, row.language, row.is_admin, parties, row.password_given)
 
 
 def find(session: Session, login: str) -> UserRow:
@@ -65,16 +69,18 @@ def add(
 ) -> User:
     """A new user. Raises UsageError when the login is taken or cannot be one, or the password is too short."""
     login = login.strip().lower()
-    if not _LOGIN.fullmatch(login):
+    if not LOGIN.fullmatch(login):
         raise UsageError(f"{login!r} cannot be a login", "2 to 64 of a-z, 0-9 and . _ @ -, beginning with a letter or digit")
     if session.connection().execute(select(USER.c.id).where(USER.c.login == login)).first():
         raise UsageError(f"there is a user {login} already", "name another login")
     if language not in LANGUAGES:
         raise UsageError(f"there is no language {language!r}", f"use one of {', '.join(LANGUAGES)}")
+    refuse_weak(password, (login, name))
     row = UserRow(
         login=login,
         name=name.strip() or login,
         password=hashed(password),
+        password_given=by not in OWN,
         language=language,
         is_admin=is_admin,
         created_at=now,
@@ -102,7 +108,9 @@ def listing(session: Session) -> list[dict[str, Any]]:
 def set_password(session: Session, now: datetime, login: str, password: str, *, by: str = "command line") -> None:
     """A new password; every session of the user ends, and a lock is lifted. Raises NotFound, UsageError."""
     row = find(session, login)
+    refuse_weak(password, (row.login, row.name))
     row.password, row.failures, row.locked_until = hashed(password), 0, None
+    row.password_given = by not in (row.login, *OWN)
     _end_sessions(session, row)
     audit.note(session, now, by, "password_set", row.login)
 

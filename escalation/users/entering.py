@@ -69,8 +69,13 @@ def refuse_hammering(session: Session, now: datetime, address: str, limits: Limi
         raise TooMany("too many wrong passwords from here", f"wait {int(limits.window.total_seconds() // 60)} minutes")
 
 
-def check(session: Session, now: datetime, login: str, password: str, address: str, limits: Limits) -> User | None:
-    """The user, if login and password fit and nothing is locked; None otherwise, and that is counted. The caller commits."""
+def check(
+    session: Session, now: datetime, login: str, password: str, address: str, limits: Limits, what: str = "login"
+) -> User | None:
+    """The user, if login and password fit and nothing is locked; None otherwise, and that is counted. The caller commits.
+
+    `what` the password was given for, as the audit has it: a login, or something that asks for it again.
+    """
     login = login.strip().lower()
     found = session.connection().execute(select(USER.c.id).where(USER.c.login == login)).scalar()
     row = session.get(UserRow, found, with_for_update=True) if found is not None else None
@@ -84,7 +89,7 @@ def check(session: Session, now: datetime, login: str, password: str, address: s
     row.failures, row.locked_until, row.seen_at = 0, None, now
     if is_old(row.password):
         row.password = hashed(password)
-    audit.note(session, now, row.login, "login", "", address)
+    audit.note(session, now, row.login, what, "", address)
     session.flush()
     return user(session, row)
 
@@ -118,6 +123,21 @@ def resume(session: Session, now: datetime, token: str, limits: Limits) -> Enter
         return None
     found = session.get(UserRow, row.user_id)
     return Entered(user(session, found), row.csrf) if found is not None and found.active else None
+
+
+def sessions(session: Session, now: datetime, who: User) -> list[tuple[datetime, datetime]]:
+    """Where somebody is logged in: since when, and when there was a last sign of life; the newest first."""
+    mine = (SESSION.c.user_id == who.id, SESSION.c.expires_at > now)
+    found = select(SESSION.c.created_at, SESSION.c.seen_at).where(*mine).order_by(SESSION.c.created_at.desc())
+    return [(row.created_at, row.seen_at) for row in session.connection().execute(found)]
+
+
+def end_others(session: Session, now: datetime, who: User, token: str) -> int:
+    """Ends every session of somebody but this one; how many those were."""
+    others = delete(SESSION).where(SESSION.c.user_id == who.id, SESSION.c.token != digest(token))
+    ended = session.connection().execute(others).rowcount
+    audit.note(session, now, who.login, "sessions_ended", f"{ended}")
+    return ended
 
 
 def is_silent(session: Session, now: datetime, token: str) -> bool:

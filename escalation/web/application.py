@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 
 from escalation.app import App
@@ -16,12 +17,17 @@ from escalation.errors import EscalationError
 from escalation.filekinds import MEGABYTE
 from escalation.nodes import Node
 from escalation.web import api, pages, supervising
+from escalation.web import desk as desks
 from escalation.web.api import problems
 from escalation.web.desk import House
 from escalation.web.guarding import Guard
 from escalation.web.pages import trouble
 
 log = logging.getLogger(__name__)
+#: What somebody gets who tries doors that are not theirs.
+REFUSED = (401, 403, 404, 410, 429)
+#: What a path may be asked by; which of these it answers is said in `Allow`.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Mistake(EscalationError):
@@ -55,9 +61,29 @@ def create_app(app: App, clock: Clock, node: Node | None = None) -> FastAPI:
 
 def _answered(request: Request, error: Exception) -> Response:
     """An error as a problem for programs, as a page for people."""
-    if request.url.path.startswith("/api/"):
-        return problems.answer(error)
-    return trouble.page(request, error)
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        error = HTTPException(405, error.detail, {"Allow": _allowed(request)})
+    is_program = request.url.path.startswith("/api/")
+    answer = problems.answer(error) if is_program else trouble.page(request, error)
+    if answer.status_code in REFUSED:
+        _note(request, answer.status_code, error)
+    return answer
+
+
+def _note(request: Request, status: int, error: Exception) -> None:
+    """A refusal is in the log: who asked for what. The token of a link is not."""
+    desk = getattr(request.state, "desk", None)
+    path = "/a/…" if request.url.path.startswith("/a/") else request.url.path
+    who = desk.user.login if desk is not None else ""
+    facts = {"method": request.method, "path": path, "status": status, "who": who, "code": getattr(error, "code", "")}
+    log.info("refused", extra=facts | {"address": desks.address(request)})
+
+
+def _allowed(request: Request) -> str:
+    """By which methods this path answers; a route by itself knows only its own."""
+    routes = request.app.routes
+    tried = {method: [route.matches({**request.scope, "method": method})[0] for route in routes] for method in METHODS}
+    return ", ".join(method for method, found in tried.items() if Match.FULL in found)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from fastapi import Request
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -21,6 +22,8 @@ from escalation.world import World
 from workflows.parties import Party
 
 T = TypeVar("T")
+#: Where a password that somebody else chose is enough.
+WITHOUT = ("/account", "/account/password", "/logout", "/language")
 #: No number in a form is greater.
 LARGEST = 2**31 - 1
 
@@ -32,6 +35,14 @@ class NotSeated(EscalationError):
     exit_code = 3
     status = 401
     typed: Mapping[str, str] = {}
+
+
+class MustChange(EscalationError):
+    """The password was chosen by somebody else: its user chooses another one first."""
+
+    code = "must_change"
+    exit_code = 3
+    status = 403
 
 
 class Forged(EscalationError):
@@ -76,7 +87,11 @@ class House:
     @property
     def cookie(self) -> str:
         """The session cookie's name: with `__Host-` no other site of the domain can set it."""
-        return "__Host-session" if self.app.settings.web.secure_cookies else "session"
+        return self.named("session")
+
+    def named(self, name: str) -> str:
+        """What a cookie is called, bound to this host where there is TLS."""
+        return f"__Host-{name}" if self.app.settings.web.secure_cookies else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +159,7 @@ def address(request: Request) -> str:
 
 def language_of(request: Request, default: str) -> str:
     """The language of somebody who has not said: the cookie of the login page, then what the browser asks for."""
-    chosen = request.cookies.get("language")
+    chosen = request.cookies.get(house(request).named("language"))
     if chosen in ("zh_CN", "en"):
         return chosen
     wanted = request.headers.get("accept-language", "").lower()
@@ -154,7 +169,7 @@ def language_of(request: Request, default: str) -> str:
 
 
 def seated(request: Request) -> Desk:
-    """Somebody who is logged in. Raises NotSeated."""
+    """Somebody who is logged in. Raises NotSeated, MustChange."""
     here, token = house(request), request.cookies.get(house(request).cookie, "")
     now = here.clock()
     if not token:
@@ -168,6 +183,8 @@ def seated(request: Request) -> Desk:
         here.app.store.write(lambda session: entering.sign(session, now, token))
     desk = Desk(here, now, entered.user, entered.user.language, entered.csrf, token)
     request.state.desk = desk
+    if entered.user.must_change and request.url.path not in WITHOUT:
+        raise MustChange("this password was chosen by somebody else", "choose one of your own first")
     return desk
 
 
@@ -243,18 +260,23 @@ def refuse_foreign(request: Request) -> None:
         raise Forged("this form comes from another site", "open the page itself and repeat it")
 
 
-def bearer(request: Request) -> Desk:
+#: How a program says who it is, as OpenAPI describes it; what is wrong with it is said by ourselves.
+TOKEN = HTTPBearer(auto_error=False, scheme_name="token", description="`escalation user token` makes one")
+
+
+def bearer(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(TOKEN)]) -> Desk:
     """A program with a token. Raises NotSeated."""
     here = house(request)
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
+    if given is None or not given.credentials:
         raise NotSeated("a bearer token is needed", "send `Authorization: Bearer …`; `escalation user token` makes one")
     now = here.clock()
     with here.app.store.reading() as session:
-        found = tokens.bearer(session, now, token.strip())
+        found = tokens.bearer(session, now, given.credentials.strip())
     if found is None:
         raise NotSeated("this token is not good, or not any more", "`escalation user token` makes a new one")
-    return Desk(here, now, found.user, found.user.language, scopes=found.scopes)
+    desk = Desk(here, now, found.user, found.user.language, scopes=found.scopes)
+    request.state.desk = desk
+    return desk
 
 
 __all__ = ["Desk", "House", "Posted", "administrator", "bearer", "house", "posted", "seated"]

@@ -4,13 +4,16 @@ import re
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from escalation.web.api import problems
 
 #: No script and no style but our own files; nothing from elsewhere; no framing.
 CSP = "; ".join(
     (
         "default-src 'none'",
+        "object-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         "img-src 'self' data:",
@@ -37,6 +40,13 @@ LARGEST = 1_000_000
 WITH_FILES = re.compile(r"/issues/new|/issues/new/draft|/issues/[^/]+/actions/[^/]+|/api/v1/files")
 
 
+def _refusal(scope: Scope, said: str, status: int) -> Response:
+    """A refusal before anything was read: a problem for programs, a line for everybody else."""
+    if scope["path"].startswith("/api/"):
+        return problems.told(status, "guard", said)
+    return PlainTextResponse(said, status)
+
+
 class Guard:
     """The outermost layer: refuses foreign host names and bodies that are too large, and signs every answer with the headers."""
 
@@ -52,14 +62,14 @@ class Guard:
             return
         headers = {name: value for name, value in scope["headers"] if name in (b"host", b"content-length")}
         if not self._is_ours(headers.get(b"host", b"").decode("latin-1")):
-            await PlainTextResponse("unknown host", 400)(scope, receive, send)
+            await _refusal(scope, "unknown host", 400)(scope, receive, send)
             return
         if int(headers.get(b"content-length", b"0") or b"0") > (most := self._most(scope)):
-            await PlainTextResponse("too large", 413)(scope, receive, send)
+            await _refusal(scope, "too large", 413)(scope, receive, send)
             return
         if b"%00" in scope.get("raw_path", b"") + scope["query_string"]:
             # no text of ours has one, and PostgreSQL takes none
-            await PlainTextResponse("not a text", 400)(scope, receive, send)
+            await _refusal(scope, "not a text", 400)(scope, receive, send)
             return
         await self.app(scope, self._counted(receive, most), self._signed(scope, send))
 

@@ -1,12 +1,31 @@
 """What a supervisor and Prometheus ask: the same answers that a worker gives without the page."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 
 from escalation import health, metrics
 from escalation.app import App
 from escalation.clock import Clock
 from escalation.nodes import Node
+
+
+class Ready(BaseModel):
+    """May requests be sent here, and what is wrong if not."""
+
+    ready: bool
+    wrong: dict[str, str]
+
+
+class Exposition(Response):
+    """Figures in Prometheus' own words."""
+
+    media_type = "text/plain; version=0.0.4; charset=utf-8"
+
+
+FIGURES: dict[str, Any] = {"content": {Exposition.media_type: {"schema": {"type": "string"}}}}
 
 
 def router(app: App, clock: Clock, node: Node | None) -> APIRouter:
@@ -24,11 +43,15 @@ def router(app: App, clock: Clock, node: Node | None) -> APIRouter:
 
     def figures() -> Response:
         """Figures for Prometheus."""
-        return Response(metrics.exposition(app, clock()), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Exposition(metrics.exposition(app, clock()))
 
     for prefix in ("", "/api/v1"):
         shown = bool(prefix)
         made.add_api_route(f"{prefix}/health/live", live, include_in_schema=shown)
-        made.add_api_route(f"{prefix}/health/ready", ready, include_in_schema=shown)
-        made.add_api_route(f"{prefix}/metrics", figures, include_in_schema=shown)
+        made.add_api_route(
+            f"{prefix}/health/ready", ready, include_in_schema=shown, response_model=Ready, responses={503: {"model": Ready}}
+        )
+        made.add_api_route(
+            f"{prefix}/metrics", figures, include_in_schema=shown, response_class=Exposition, responses={200: FIGURES}
+        )
     return made

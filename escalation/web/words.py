@@ -267,6 +267,7 @@ archived 问题已归档 it is in the archive
 bad_file 附件不能收 this file is not taken
 conflict 问题刚刚被他人更新 somebody else changed it first
 not_found 没有找到 not found
+weak_password 密码过于简单，容易被猜中 that password is easy to guess
 usage 请求有误 the request is off
 internal 程序出错了，已记入日志 the program is wrong; it is in the log
 tampered 链接无效 this link is not one of ours
@@ -274,6 +275,8 @@ expired 链接已过期 this link has run out
 used 链接已使用过，只能使用一次 this link was used already; it works once
 forged 页面已失效，请重新打开 this form is not of your session
 not_entered 账号或密码不对，或账号暂时不能使用 login and password do not fit, or the login cannot be used now
+not_vouched 统一身份认证未通过，请重试或联系管理员 the office's account was not accepted; try again or ask an administrator
+provider 统一身份认证暂时不可用 the identity provider cannot be used now
 too_many 尝试次数过多，请稍后再试 too many tries; wait a while
 database 数据库暂时不可用 the database cannot be used now
 contention 系统繁忙，请重试 the database is busy; try again
@@ -323,6 +326,8 @@ user_added 新增用户 added a user
 user_enabled 启用用户 let in again
 user_disabled 停用用户 shut out
 password_set 重设密码 set a password
+confirmed 再次输入密码 gave the password again
+sessions_ended 结束其他登录 ended the other logins
 token_made 签发令牌 made a token
 token_revoked 撤销令牌 revoked a token
 outbox_retry 重发邮件 mails sent again

@@ -50,6 +50,7 @@ def test_the_configuration_names_every_key_and_no_other() -> None:
         expected[name] = {each.alias or key for key, each in inner.items()} if inner else None
     for section in ("smtp", "inbox"):
         expected[section].discard("password")  # a secret: from the environment only
+    expected["oidc"].discard("client_secret")
     expected["audience"] = expected["channels"] = set()  # an office's own lines
 
     assert {name: set(value) if isinstance(value, dict) else None for name, value in values.items()} == expected

@@ -8,6 +8,7 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from escalation.app import App
+from escalation.client import Client
 from escalation.config import DatabaseSettings, Settings, WebSettings
 from escalation.database import Store
 from escalation.models import PartyRow, UserParty, UserRow
@@ -76,6 +77,13 @@ class Office:
         client = TestClient(self.web, base_url="http://office.test", follow_redirects=False)
         client.headers["Authorization"] = f"Bearer {token}"
         return client
+
+    def api(self, login: str, *parties: str) -> Client:
+        """The typed client with a token of this user, who is made if parties are named."""
+        if parties:
+            self.user(login, *parties)
+        http = self.program(login)
+        return Client("http://office.test", http.headers["authorization"].removeprefix("Bearer "), http=http)
 
 
 class Person:

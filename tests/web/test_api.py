@@ -5,6 +5,7 @@ import threading
 import pytest
 from starlette.testclient import TestClient
 
+from escalation.client import Client, Issue
 from tests.town import CITY_COORDINATOR, OFFICE, OWNER
 from tests.web.office import Office
 
@@ -20,23 +21,18 @@ def city(office: Office) -> TestClient:
 
 def test_an_issue_from_raising_to_closing(office: Office) -> None:
     owner, city, handler, department = (
-        office.program(office.user(login, party))
+        office.api(login, party)
         for login, party in (("owner", OWNER), ("city", CITY_COORDINATOR), ("handler", HANDLER), ("dept", "PT0026"))
     )
-    body = {"project": "HLJ26-001", "category": "power", "severity": "urgent", "title": "缺电", "text": "两台新炉不能通电"}
+    raised = owner.raise_issue("HLJ26-001", "power", "urgent", "缺电", text="两台新炉不能通电")
+    number = raised["number"]
+    assert raised["why"]
 
-    raised = owner.post(f"{API}/issues", json=body)
-    assert raised.status_code == 201
-    number = raised.json()["number"]
-    assert raised.headers["location"] == f"{API}/issues/{number}"
-    assert raised.json()["why"]
-
-    def act(client: TestClient, action: str, **given: object) -> dict:
-        seen = client.get(f"{API}/issues/{number}")
-        answer = client.post(f"{API}/issues/{number}/actions/{action}", json=given, headers={"If-Match": seen.headers["etag"]})
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["etag"] == f'"{answer.json()["issue"]["version"]}"'
-        return answer.json()["issue"]
+    def act(client: Client, action: str, reason: str = "") -> Issue:
+        seen = client.issue(number)["issue"]["version"]
+        done = client.act(number, action, reason=reason, version=seen)["issue"]
+        assert done["version"] == seen + 1
+        return done
 
     assert act(city, "dispatch")["status"] == "pending_ack"
     assert act(handler, "acknowledge")["status"] == "processing"
@@ -46,9 +42,8 @@ def test_an_issue_from_raising_to_closing(office: Office) -> None:
     assert act(handler, "resolve", reason="两台均已送电")["status"] == "pending_review"
     assert act(department, "close")["status"] == "closed"
 
-    entries = owner.get(f"{API}/issues/{number}/journal").json()["items"]
-    assert [each["action"] for each in entries][-3:] == ["return_for_rework", "resolve", "close"]
-    assert owner.get(f"{API}/issues/{number}/explain").json()["because"]
+    assert [each["action"] for each in owner.journal(number)][-3:] == ["return_for_rework", "resolve", "close"]
+    assert owner.explain(number)["because"]
     assert office.town.verify().ok
 
 
@@ -57,6 +52,7 @@ def test_the_same_post_twice_is_done_once_and_answers_the_same(office: Office, c
     path, key = f"{API}/issues/{number}/actions/dispatch", {"Idempotency-Key": "a-key"}
 
     first = city.post(path, json={"reason": "请办"}, headers=key)
+    assert first.headers["etag"] == f'"{first.json()["issue"]["version"]}"'
     again = city.post(path, json={"reason": "请办"}, headers=key)
 
     assert (first.status_code, again.status_code) == (200, 200)
@@ -86,6 +82,7 @@ def test_a_raised_issue_is_raised_once_however_many_ask_at_the_same_time(office:
 
     assert [answer.status_code for answer in answers] == [201] * 4
     assert len({answer.json()["number"] for answer in answers}) == 1
+    assert {answer.headers["location"] for answer in answers} == {f"{API}/issues/{answers[0].json()['number']}"}
     assert len(office.program("owner").get(f"{API}/issues").json()["items"]) == 1
 
 

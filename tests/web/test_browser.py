@@ -240,7 +240,7 @@ PAGES = {
     "todo": "/", "issues": "/issues?state=all", "issue": "/issues/WT26-0024", "narrowed": "/issues?light=red&stage=province",
     "empty": "/issues?q=没有这样的问题", "new": "/issues/new?project=HLJ26-001", "board": "/board", "charts": "/charts", "projects": "/projects",
     "project": "/projects/HLJ26-001", "summaries": "/summaries", "nodes": "/admin/nodes", "outbox": "/admin/outbox?state=queued",
-    "users": "/admin/users", "user": "/admin/users/chen", "parties": "/admin/parties", "party": "/admin/parties/PT0013",
+    "users": "/admin/users", "account": "/account", "user": "/admin/users/chen", "parties": "/admin/parties", "party": "/admin/parties/PT0013",
     "categories": "/admin/categories", "calendar": "/admin/calendar", "workflows": "/admin/workflows",
     "workflow": "/admin/workflows/provincial@1", "audit": "/admin/audit", "missing": "/nothing",
 }  # fmt: skip

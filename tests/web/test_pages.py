@@ -152,7 +152,7 @@ def test_raising_shows_who_is_competent_and_what_may_be_the_same(office: Office)
 def test_every_page_in_english_and_in_chinese(small: Office) -> None:
     who = small.person("boss", OFFICE, admin=True)
     number = small.town.dispatched()
-    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/board", "/charts", "/projects", "/projects/HLJ26-001", "/summaries",
+    pages = ("/", "/issues", f"/issues/{number}", "/issues/new", "/account", "/board", "/charts", "/projects", "/projects/HLJ26-001", "/summaries",
              "/admin/nodes", "/admin/outbox", "/admin/users", "/admin/users/boss", "/admin/parties", "/admin/parties/PT0013",
              "/admin/categories", "/admin/calendar", "/admin/workflows", "/admin/workflows/provincial@1", "/admin/audit")  # fmt: skip
 

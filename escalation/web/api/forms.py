@@ -3,17 +3,27 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 
-def _whole(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("a text has no NUL")
-    return text
+def _written(day: object) -> object:
+    """A number is no day, though pydantic would count its seconds."""
+    if isinstance(day, str) and len(day) == len("2026-11-30"):
+        return day
+    raise ValueError("a day is written as 2026-11-30")
+
+
+def _counted(number: object) -> object:
+    """JSON knows one kind of number, 7.0 is 7; a text is none."""
+    if isinstance(number, str | bool):
+        raise ValueError("a number is written without quotes")
+    return number
 
 
 #: What people write; PostgreSQL takes no NUL.
-Text = Annotated[str, AfterValidator(_whole)]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+Number = Annotated[int, Field(strict=False, ge=1, le=1_000_000), BeforeValidator(_counted)]
+Day = Annotated[date, Field(strict=False), BeforeValidator(_written)]
 
 
 #: A file that was brought before, by its SHA-256.
@@ -22,9 +32,9 @@ Files = Annotated[list[Digest], Field(max_length=20, description="files brought 
 
 
 class Body(BaseModel):
-    """A request; a key it does not know is a mistake."""
+    """A request; a key it does not know is a mistake, and so is a value of another type."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewIssue(Body):
@@ -47,9 +57,9 @@ class Doing(Body):
 
     reason: Text = Field(default="", max_length=20_000)
     to: Text = Field(default="", max_length=200, description="a party's code or name")
-    until: date | None = None
+    until: Day | None = None
     into: Text = Field(default="", max_length=100)
-    request: int | None = Field(default=None, ge=1, le=1_000_000, description="which pending request")
+    request: Number | None = Field(default=None, description="which pending request")
     note: Text = Field(default="", max_length=20_000)
     files: Files = []
     acting_as: Text = Field(

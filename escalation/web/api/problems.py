@@ -35,6 +35,11 @@ def answer(error: Exception) -> Response:
     return Response(orjson.dumps(told), told["status"], headers, MEDIA)
 
 
+def told(status: int, code: str, detail: str) -> Response:
+    """A problem that is no error of ours."""
+    return Response(orjson.dumps(_problem(status, code, detail, "see /api/openapi.json", "It was not read.")), status, {}, MEDIA)
+
+
 def _told(error: Exception) -> dict[str, Any]:
     if isinstance(error, EscalationError):
         told = _problem(error.status, error.code, error.message, error.hint, (type(error).__doc__ or "").partition("\n")[0])

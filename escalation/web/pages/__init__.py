@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from escalation.web.pages import (
+    account,
     accounts,
     admin,
     approving,
@@ -18,11 +19,14 @@ from escalation.web.pages import (
     rulebook,
     summaries,
     todo,
+    vouched,
 )
 
 router = APIRouter()
 for each in (
     entering,
+    vouched,
+    account,
     links,
     todo,
     raising,

@@ -42,13 +42,25 @@ def _form(
     request: Request, here: House, following: str, *, login: str = "", wrong: str = "", kept: str = "", status: int = 200
 ) -> Response:
     language = language_of(request, here.app.settings.language)
-    nonce = request.cookies.get(NONCE) or secrets.token_urlsafe(24)
-    told = {"login": login, "wrong": wrong, "user": None, "here": "login", "kept": kept}
+    nonce = request.cookies.get(here.named(NONCE)) or secrets.token_urlsafe(24)
+    told = {
+        "login": login,
+        "wrong": wrong,
+        "user": None,
+        "here": "login",
+        "kept": kept,
+        "vouched": bool(here.app.settings.oidc.issuer),
+    }
     values = told | {"proof": _proof(here, nonce), "next": local_path(following)}
     answer = HTMLResponse(render("login.html", language, values), status)
     secure = here.app.settings.web.secure_cookies
-    answer.set_cookie(NONCE, nonce, httponly=True, samesite="strict", secure=secure, max_age=3600)
+    answer.set_cookie(here.named(NONCE), nonce, httponly=True, samesite="strict", secure=secure, max_age=3600)
     return answer
+
+
+def retried(request: Request, wrong: str) -> Response:
+    """The login form again, with what went wrong elsewhere."""
+    return _form(request, house(request), "/", wrong=wrong, status=401)
 
 
 def _proof(here: House, nonce: str) -> str:
@@ -65,7 +77,7 @@ async def entered(request: Request) -> Response:
 
 def _enter(request: Request, given: dict[str, str]) -> Response:
     here = house(request)
-    nonce = request.cookies.get(NONCE, "")
+    nonce = request.cookies.get(here.named(NONCE), "")
     if not nonce or not entering.same(given.get("proof", ""), _proof(here, nonce)):
         raise Forged("this login form is too old", "load the page again")
     now, login, following = here.clock(), given.get("login", ""), given.get("next", "/")
@@ -79,10 +91,17 @@ def _enter(request: Request, given: dict[str, str]) -> Response:
             typed.put_down(session, user, typed_before, now)
     if user is None:
         return _form(request, here, following, login=login, wrong=NotEntered.code, kept=given.get("kept", ""), status=401)
-    answer = RedirectResponse(typed_before.page if typed_before else local_path(following), 303)
+    answer = seat(here, token, typed_before.page if typed_before else local_path(following))
+    secure = here.app.settings.web.secure_cookies
+    answer.delete_cookie(here.named(NONCE), secure=secure, httponly=True, samesite="strict")
+    return answer
+
+
+def seat(here: House, token: str, following: str) -> Response:
+    """On to a page of ours, with the cookie of a session that has begun."""
+    answer = RedirectResponse(following, 303)
     secure = here.app.settings.web.secure_cookies
     answer.set_cookie(here.cookie, token, httponly=True, samesite="lax", secure=secure, path="/")
-    answer.delete_cookie(NONCE, secure=secure, httponly=True, samesite="strict")
     return answer
 
 
@@ -91,7 +110,8 @@ def left(given: Form) -> Response:
     """The session ends."""
     desk = given.desk
     desk.app.store.write(lambda session: entering.end(session, desk.now, desk.token, desk.user.login))
-    answer = RedirectResponse("/login", 303)
+    # what the browser has kept of our pages goes too, for whoever sits there next
+    answer = RedirectResponse("/login", 303, {"Clear-Site-Data": '"cache", "storage"'})
     answer.delete_cookie(desk.house.cookie, secure=desk.app.settings.web.secure_cookies, httponly=True, samesite="lax")
     return answer
 
@@ -108,9 +128,9 @@ def chosen(given: Form) -> Response:
 async def chosen_before(request: Request) -> Response:
     """The language of the login page, kept in the browser."""
     refuse_foreign(request)
-    language = (await form(request)).get("language", "")
+    language, here = (await form(request)).get("language", ""), house(request)
     answer = RedirectResponse("/login", 303)
     if language in accounts.LANGUAGES:
-        secure = house(request).app.settings.web.secure_cookies
-        answer.set_cookie("language", language, httponly=True, samesite="lax", secure=secure, max_age=A_YEAR)
+        secure = here.app.settings.web.secure_cookies
+        answer.set_cookie(here.named("language"), language, httponly=True, samesite="lax", secure=secure, max_age=A_YEAR)
     return answer

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from escalation.errors import EscalationError
 from escalation.web import words
-from escalation.web.desk import Desk, Forged, NotSeated, Posted, house, language_of, seated
+from escalation.web.desk import Desk, Forged, MustChange, NotSeated, Posted, house, language_of, seated
 from escalation.web.pages import entering, issue, raising, typed
 from escalation.web.rendering import render
 
@@ -21,6 +21,8 @@ def page(request: Request, error: Exception) -> Response:
         return _to_login(request, error)
     if isinstance(error, Forged) and error.posted is not None and (again := _again(error.posted, error, request.url.path)):
         return again
+    if isinstance(error, MustChange):
+        return _elsewhere(request, "/account?done=first", "/account?done=first")
     status, code, message, hint = _told(error)
     desk = _desk(request)
     language = desk.language if desk else language_of(request, house(request).app.settings.language)
@@ -61,8 +63,12 @@ def _to_login(request: Request, error: NotSeated) -> Response:
         return entering.asked_again(request, kept)
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     target = "/login" if request.method != "GET" or back == "/" else f"/login?next={quote(back)}"
+    return _elsewhere(request, target, "/login")
+
+
+def _elsewhere(request: Request, target: str, for_a_part: str) -> Response:
     if request.headers.get("hx-request"):
-        return Response(status_code=204, headers={"HX-Redirect": "/login"})
+        return Response(status_code=204, headers={"HX-Redirect": for_a_part})
     return RedirectResponse(target, 303)
 
 

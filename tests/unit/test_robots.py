@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from notifications.message import GiveUp, Hold, Outcome, Sent, TryAgain
-from notifications.webhooks import BadAddressOfChannel, Webhook, WebhookChannel, shortened
+from notifications.robots import BadAddressOfChannel, Webhook, WebhookChannel, shortened
 from tests.faults.test_smtp import message
 from tests.webhook import Service
 
