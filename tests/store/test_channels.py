@@ -92,7 +92,7 @@ def test_the_contract_of_every_channel(sqlite, new_store, tmp_path, kind):
             first = out.arrived()
             with store.transaction() as session:  # as after a crash between sending and recording
                 sent = update(OUTBOX).where(OUTBOX.c.state == "sent")
-                session.connection().execute(sent.values(state="queued", attempts=0))
+                session.connection().execute(sent.values(state="queued", attempts=0, next_try_at=NOW))
             again = await dispatch_once(store.transaction, out.channel, Renderer(), settings, NOW, 10)
             assert again.sent == 3 - lost
             if kind in ("folder", "smtp", "webhook"):
