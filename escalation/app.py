@@ -101,9 +101,11 @@ class App:
         """Parties, authority catalogue, projects and issues of spreadsheets; all or nothing a file."""
 
         def work(session: Session) -> importing.ImportReport:
-            report = importing.import_files(session, paths, worlds=self.worlds, now=now, dry_run=dry_run)
-            if dry_run:
-                session.rollback()
+            if not dry_run:
+                return importing.import_files(session, paths, worlds=self.worlds, now=now)
+            trial = session.begin_nested()
+            report = importing.import_files(session, paths, worlds=self.worlds, now=now, dry_run=True)
+            trial.rollback()
             return report
 
         return self._change(work)

@@ -66,10 +66,27 @@ def _place(status: str, top: int) -> tuple[int, int]:
 def _box(key: str, status: str, top: int, words: Words, here: tuple[str, str]) -> str:
     left, upper = _place(status, top)
     kind = "state here" if (key, status) == here else "state"
-    return (
-        f'<g class="{kind}"><rect x="{left}" y="{upper}" width="{BOX}" height="{TALL}" rx="7"/>'
-        f'<text x="{left + BOX // 2}" y="{upper + 22}" text-anchor="middle">{escape(words("status", status))}</text></g>'
+    lines = broken(words("status", status))
+    first = upper + 22 - 7 * (len(lines) - 1)
+    said = "".join(
+        f'<text x="{left + BOX // 2}" y="{first + 14 * number}" text-anchor="middle">{escape(line)}</text>'
+        for number, line in enumerate(lines)
     )
+    return f'<g class="{kind}"><rect x="{left}" y="{upper}" width="{BOX}" height="{TALL}" rx="7"/>{said}</g>'
+
+
+def broken(text: str) -> list[str]:
+    """A text that is too wide for a box in two lines, broken at the space nearest to its middle."""
+    spaces = [place for place, sign in enumerate(text) if sign == " "]
+    if width(text) <= BOX - 8 or not spaces:
+        return [text]
+    middle = min(spaces, key=lambda place: abs(place - len(text) // 2))
+    return [text[:middle], text[middle + 1 :]]
+
+
+def width(text: str) -> float:
+    """About how wide a text of 13 pixels is: a Chinese sign is square."""
+    return sum(13 if ord(sign) > 0x2E7F else 7 for sign in text)
 
 
 def _row(key: str, top: int, stages: Mapping[str, str], words: Words, enters: bool) -> list[str]:

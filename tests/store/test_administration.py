@@ -1,6 +1,7 @@
 """What an administrator changes between two imports: parties and deputies, workflow versions, a dry look at the calendar."""
 
 from datetime import date, timedelta
+from importlib.resources import as_file, files
 
 import pytest
 from sqlmodel import select
@@ -12,7 +13,7 @@ from escalation.database import Store
 from escalation.errors import NotFound, UsageError
 from escalation.models import AuditRow, Issue, SetAside
 from escalation.users import audit
-from tests.town import CITY_COORDINATOR, Town
+from tests.town import CITY_COORDINATOR, Town, at
 from workflows.loading import source_of
 
 TOWN = "2026-12-23 09:00"
@@ -133,6 +134,16 @@ def test_a_look_at_a_notice_says_what_would_move_and_changes_nothing(store: Stor
     assert town.facts(number).due_at == looked[0].after
     assert said(store)[-1] == ("boss", "calendar_imported", "notice: 1 days; 1 deadlines counted again")
     assert town.verify().ok
+    app.close()
+
+
+def test_a_dry_run_of_an_import_says_what_would_come_and_brings_nothing(database: str) -> None:
+    app = App(Settings(database=DatabaseSettings(url=database)))
+    now = at(TOWN)
+    app.init(now)
+    with as_file(files("escalation") / "sample" / "parties.csv") as path:
+        assert app.import_files([path], now, dry_run=True).created["party"] == 206
+    assert app.look(lambda s, w: w.directory.parties) == ()
     app.close()
 
 

@@ -4,9 +4,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from escalation.web.words import word
 from workflows.facts import STATUSES
 from workflows.loading import built_in
-from workflows.statechart import chart
+from workflows.statechart import BOX, broken, chart, width
 
 SVG = "{http://www.w3.org/2000/svg}"
 WORKFLOW = built_in()
@@ -39,3 +40,10 @@ def test_what_time_does_goes_up_one_step_at_a_time() -> None:
 
 def test_names_are_text() -> None:
     assert any(each.text == "<b>&" for each in drawn("city", "processing", "<b>&").iter(f"{SVG}text"))
+
+
+@pytest.mark.parametrize("language", ["zh_CN", "en"])
+def test_every_status_fits_into_its_box(language: str) -> None:
+    for status in STATUSES:
+        assert all(width(line) <= BOX for line in broken(word("status", status, language))), status
+    assert broken("waiting for acknowledgement") == ["waiting for", "acknowledgement"]

@@ -66,6 +66,12 @@
     }
   });
 
+  // a drawing that is unfolded on a small screen shows where the issue stands
+  document.addEventListener("toggle", (event) => {
+    const here = event.target.matches("details.drawing[open]") && event.target.querySelector(".here");
+    if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
+  }, true);
+
   // a form is sent once, however often its button is pressed
   document.addEventListener("submit", (event) => {
     const form = event.target;
