@@ -12,8 +12,8 @@ from tests.naughty import ALL
 from tests.town import OFFICE, OWNER
 from tests.web.office import Office
 
-#: Nothing of these is in a page of ours, but in its head and its drawings.
-FOREIGN = "script:not([src]), img, iframe, object, embed, style, base, a[href^='javascript:'], main svg:not(.shape)"
+#: Nothing of these is in a page of ours, but in its head.
+FOREIGN = "script:not([src]), img, iframe, object, embed, style, base, a[href^='javascript:']"
 
 
 def quiet(page: str) -> None:
