@@ -318,6 +318,7 @@ class App:
             domain=smtp.domain,
             reply_to=smtp.reply_to,
             may_send=self.may_send,
+            at_once=2 * smtp.connections,
             merge_over=mail.merge_over,
             per_minute=mail.per_minute,
             per_hour=mail.per_hour,

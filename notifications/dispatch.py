@@ -1,11 +1,12 @@
 """dispatch_once: claim, commit, render, send, record, commit. No network inside a transaction; one bad message stops no other."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeVar
 
 import orjson
 from sqlmodel import Session
@@ -33,6 +34,7 @@ RECORDED = 20
 #: A digest lists so many messages; of the rest it says how many.
 LINES = 200
 
+T = TypeVar("T")
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
 MaySend = Callable[[datetime, bool], datetime | None]
@@ -65,6 +67,9 @@ class DispatchSettings:
     may_send: MaySend = always
     #: More messages than this for one person at a time go out as one digest.
     merge_over: int = 5
+    #: So many mails are written and under way at a time. Twice a channel's connections: the first leaves at once, and none of
+    #: the connections waits for a mail to be written.
+    at_once: int = 8
     #: So many mails a minute the server takes from all nodes together; 0: as many as there are.
     per_minute: int = 0
     #: So many mails an hour one person gets; what is more waits, and comes as one digest. Urgent ones pass. 0: no limit.
@@ -109,7 +114,7 @@ async def dispatch_once(
     if going:
         book = _Book(open_session, settings, now, done)
         try:
-            await _send_all(going, channel, _Writer(renderer, settings, now, done, files), settings.lease, book)
+            await _send_all(going, channel, _Writer(renderer, settings, now, done, files), settings, book)
         finally:
             book.close(going)
     with open_session() as session:
@@ -181,7 +186,9 @@ def _stops(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, TryAgain | Hold) and outcome.host else ""
 
 
-async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer", lease: timedelta, book: _Book) -> None:
+async def _send_all(
+    going: Sequence[Claimed], channel: Channel, writer: "_Writer", settings: DispatchSettings, book: _Book
+) -> None:
     async def send(together: list[Claimed]) -> None:
         outcome: Outcome
         try:
@@ -194,10 +201,21 @@ async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer
 
     try:
         # before the lease ends and another node sends them too; time by the loop's own clock, which nobody sets
-        async with asyncio.timeout(lease.total_seconds() * 0.9), channel:
-            await asyncio.gather(*[send(together) for together in _mails(going)])
+        async with asyncio.timeout(settings.lease.total_seconds() * 0.9), channel:
+            await side_by_side(_mails(going), send, settings.at_once)
     except TimeoutError:
         pass
+
+
+async def side_by_side(each: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int) -> None:
+    """Does it for each, so many at a time: the next is begun when one of those before it is done."""
+    waiting = iter(each)
+
+    async def line() -> None:
+        for one in waiting:
+            await do(one)
+
+    await asyncio.gather(*[line() for _ in range(at_once)])
 
 
 def _mails(going: Sequence[Claimed]) -> list[list[Claimed]]:
