@@ -31,12 +31,13 @@ from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
 from escalation.summaries import Times
 from escalation.summaries.making import Made, Summariser
+from escalation.summaries.reminders import until_the_daily
 from escalation.summaries.rendering import SummaryRenderer
 from escalation.sweep import Sweeper, Swept
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from notifications.channels import FolderChannel
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing
+from notifications.dispatch import DispatchCounts, DispatchSettings, by_itself, dispatch_once, nothing
 from notifications.message import Channel
 from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
@@ -311,6 +312,7 @@ class App:
     def dispatching(self, now: datetime) -> DispatchSettings:
         """Who sends, when and how much mail may go out, and what its readers can do by a link."""
         smtp, mail = self.settings.smtp, self.settings.mail
+        calendar = self.look(lambda session, world: world.calendar)
         return DispatchSettings(
             node=f"{socket.gethostname()}:{os.getpid()}",
             sender=smtp.sender,
@@ -318,6 +320,7 @@ class App:
             domain=smtp.domain,
             reply_to=smtp.reply_to,
             may_send=self.may_send,
+            waits_for=until_the_daily(calendar, self.summariser.times) if mail.reminders_daily else by_itself,
             at_once=2 * smtp.connections,
             merge_over=mail.merge_over,
             per_minute=mail.per_minute,

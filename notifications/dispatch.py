@@ -13,6 +13,7 @@ from sqlmodel import Session
 
 from notifications import attaching, limits, outbox
 from notifications.invitations import invitation
+from notifications.kinds import SUMMARY_KINDS
 from notifications.message import (
     Attachment,
     BadAddress,
@@ -26,7 +27,7 @@ from notifications.message import (
     check_address,
 )
 from notifications.outbox import Claimed
-from notifications.rendering import Rendered, Renderer, plainly
+from notifications.rendering import Line, Rendered, Renderer, plainly
 from notifications.retrying import RetryPolicy
 
 #: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
@@ -38,12 +39,19 @@ T = TypeVar("T")
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
 MaySend = Callable[[datetime, bool], datetime | None]
+#: None: send it now; otherwise until when a message waits for a digest that takes it up.
+WaitsFor = Callable[[Claimed], datetime | None]
 #: What the reader of a message can do at once, as (words, link); made while it is rendered, so that no link is kept anywhere.
 Actions = Callable[[Claimed, Mapping[str, str], datetime], Sequence[tuple[str, str]]]
 
 
 def always(now: datetime, urgent: bool) -> datetime | None:
     """No quiet hours."""
+    return None
+
+
+def by_itself(each: Claimed) -> datetime | None:
+    """Nothing waits for a digest."""
     return None
 
 
@@ -65,6 +73,7 @@ class DispatchSettings:
     lease: timedelta = timedelta(minutes=30)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     may_send: MaySend = always
+    waits_for: WaitsFor = by_itself
     #: More messages than this for one person at a time go out as one digest.
     merge_over: int = 5
     #: So many mails are written and under way at a time. Twice a channel's connections: the first leaves at once, and none of
@@ -140,11 +149,27 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
             quiet = [each for each in claimed if each.urgent == urgent]
             going = [each for each in going if each.urgent != urgent]
             done.postponed += outbox.postpone(session, quiet, later)
+    going = _without_reminders(session, going, settings, now, done)
     if settings.per_hour:
         going, waiting = limits.within_the_hour(session, going, settings.per_hour, settings.merge_over, now)
         done.postponed += waiting
     merged = outbox.merge(session, going, settings.merge_over)
     return limits.within_the_minute(session, merged, most, now) if settings.per_minute else merged
+
+
+def _without_reminders(
+    session: Session, going: Sequence[Claimed], settings: DispatchSettings, now: datetime, done: DispatchCounts
+) -> list[Claimed]:
+    """Those that need not wait for the day's digest; the others are given back until it has surely been made."""
+    later: dict[datetime, list[Claimed]] = {}
+    for each in going:
+        until = None if each.merged_into else settings.waits_for(each)
+        if until is not None and until > now:
+            later.setdefault(until, []).append(each)
+    for until, messages in later.items():
+        done.postponed += outbox.postpone(session, messages, until)
+    waiting = {each.id for messages in later.values() for each in messages}
+    return [each for each in going if each.id not in waiting]
 
 
 class _Book:
@@ -244,20 +269,25 @@ class _Writer:
 
     def digest(self, together: Sequence[Claimed]) -> Message:
         """Many messages to one person in one mail, the urgent ones first. Raises BadAddress, and nothing else."""
+        for each in together:
+            if each.kind in SUMMARY_KINDS:  # it has taken the others up, and says what they say
+                return self.message(each)
         first = together[0]
         ordered = sorted(together, key=lambda each: (not each.urgent, each.queued_at, each.id))
-        lines = [(each.about, self._subject(each)) for each in ordered[:LINES]]
+        lines = [self._line(each) for each in ordered[:LINES]]
         rendered = self.renderer.digest(first.language, lines, len(together))
         identity = outbox.message_id(first.merged_into, self.settings.domain)
         return self._addressed(first.recipient, rendered, identity, identity)
 
-    def _subject(self, each: Claimed) -> str:
+    def _line(self, each: Claimed) -> Line:
         try:
-            subject = self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+            facts = orjson.loads(each.facts)
+            subject = self.renderer.subject(each.kind, each.language, facts)
             # the number stands beside it already
-            return subject.replace(f"{each.about} ", "", 1) if each.about else subject
+            said = subject.replace(f"{each.about} ", "", 1) if each.about else subject
+            return Line(each.about, said, str(facts.get("link", "")), str(facts.get("due", "")))
         except Exception:
-            return each.kind
+            return Line(each.about, each.kind)
 
     def _addressed(
         self, to: str, rendered: Rendered, identity: str, thread: str, attached: tuple[Attachment, ...] = ()

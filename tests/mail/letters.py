@@ -64,7 +64,7 @@ def office(folder: Path) -> App:
     app = App(
         Settings(
             database=DatabaseSettings(url=f"sqlite:///{folder / 'letters.db'}"),
-            mail=MailSettings(base_url=BASE, quiet_hours=False),
+            mail=MailSettings(base_url=BASE, quiet_hours=False, reminders_daily=False),
             smtp=SmtpConfig(sender="tiji@example.com", domain="tiji.example.com"),
             root=folder,
         )
