@@ -141,7 +141,7 @@ class Renderer:
 
 
 #: How a deadline is added to a line of a digest.
-DUE = {"zh_CN": "{}（时限{}）", "en": "{} (due {})"}
+DUE = {"zh_CN": "{}，时限{}", "en": "{}, due {}"}
 
 
 def _digested(line: Line, language: str) -> Row:

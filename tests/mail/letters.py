@@ -98,6 +98,7 @@ def draft(kind: str, language: str, number: int = 7, to: str = "", **changes: st
     said = facts(kind, language, **changes)
     if said["number"]:
         said["number"] = f"WT26-{number:04}"
+        said["link"] = said["link"].replace("WT26-0007", said["number"])
     recipient = to or f"{kind}.{language}@example.com".replace("_", "-").lower()
     return Draft(recipient, kind, language, orjson.dumps(said), f"{kind}:{language}:{number}", said["number"], "PT0026")
 

@@ -27,9 +27,8 @@ ROOT = Path(str(files("escalation") / "sample"))
 LOOKS = ("08:30", "09:01", "17:01", "21:00")
 #: The holidays of September and October 2026 are in it, and two working Saturdays and Sundays.
 BEGINS, DOWN, BACK, ENDS = at("2026-09-14 08:00"), at("2026-09-30 22:00"), at("2026-10-21 10:00"), at("2026-10-30 22:00")
-CATEGORIES = ("power", "permit", "eia", "land", "utility", "forest_land")
-#: More than are merged fall to one person in each wave.
-WAVE = 24
+#: All for one handler: more than are merged.
+WAVE = 8
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,12 @@ class Office:
         self.taken.append(Taken(self.now, message))
         return Sent()
 
-    def raised(self, count: int, severity: str) -> list[str]:
-        """New issues of many projects and kinds, dispatched at once; their numbers."""
-        app, projects = self.nodes[0], [row["project_code"] for row in sample("projects")]
+    def raised(self, count: int, severity: str, project: str) -> list[str]:
+        """New issues of a project, dispatched at once; their numbers."""
+        app = self.nodes[0]
         with app.store.transaction() as session:
             world = app.worlds.read(session)
-            kinds = [(projects[n % len(projects)], CATEGORIES[n % len(CATEGORIES)]) for n in range(count)]
-            wanted = [Raise(project, category, severity, "停工待电", OWNER) for project, category in kinds]
+            wanted = [Raise(project, "power", severity, f"第{n}条线路停电", OWNER) for n in range(count)]
             made = commands.raise_many(session, world, wanted, self.now, app.outgoing)
             lead = world.directory.by_id
             acts = [commands.Do(each.facts.number, "dispatch", lead[each.facts.responsible_id].code) for each in made]
@@ -104,16 +102,19 @@ class Office:
         asyncio.run(dispatch())
 
     def weeks(self) -> None:
-        """All of it. Issues come in two waves, and two urgent ones on a Saturday night; nobody acts."""
-        events = {at("2026-09-14 09:01"): (WAVE, "major"), at("2026-09-16 09:01"): (WAVE, "general")}
-        events[at("2026-09-19 21:00")] = (2, "urgent")
+        """All of it. Issues come in two waves, each to one handler, and two urgent ones on a Saturday night; nobody acts."""
+        one, other = [row["project_code"] for row in sample("projects")][:2]
+        events = {
+            at("2026-09-14 09:01"): (WAVE, "major", one),
+            at("2026-09-16 09:01"): (WAVE, "general", other),
+            at("2026-09-19 21:00"): (2, "urgent", one),
+        }
         self.urgent: set[str] = set()
         for number, moment in enumerate(_moments()):
             self.now = moment
             if moment in events:
-                count, severity = events[moment]
-                found = self.raised(count, severity)
-                self.urgent |= set(found) if severity == "urgent" else set()
+                found = self.raised(*events[moment])
+                self.urgent |= set(found) if events[moment][1] == "urgent" else set()
             both = moment in (BACK,) or moment.astimezone(ZONE).strftime("%H:%M") == LOOKS[0]
             self.look(*(self.nodes if both else [self.nodes[number % 2]]))
 
@@ -214,7 +215,6 @@ def _late_and_said_so(office: Office) -> None:
 def _no_storm(office: Office) -> None:
     """In the first look after three weeks every issue goes up, and each person gets one mail about that."""
     notices = [each for each in office.taken if each.at == BACK and not each.says(*SUMMARIES)]
-    assert len(notices) > 5
     digests = {each.message.recipient for each in notices if each.says("【合并通知】")}
     mails = Counter(each.message.recipient for each in notices)
     assert digests
