@@ -138,12 +138,12 @@ class Office:
 def _moments() -> Iterator[datetime]:
     day = BEGINS.astimezone(ZONE).date()
     while day <= ENDS.astimezone(ZONE).date():
+        if day == BACK.astimezone(ZONE).date():
+            yield BACK
         for look in LOOKS:
             moment = at(f"{day} {look}")
             if moment < DOWN or moment > BACK:
                 yield moment
-        if day == BACK.astimezone(ZONE).date():
-            yield BACK
         day += timedelta(days=1)
 
 
