@@ -36,6 +36,7 @@ from escalation.nodes import Node
 from escalation.notices import templates_broken
 from escalation.summaries import Times
 from escalation.summaries.making import Made, Summariser
+from escalation.summaries.reminders import until_the_daily
 from escalation.summaries.rendering import SummaryRenderer
 from escalation.sweep import Sweeper, Swept
 from escalation.users import audit
@@ -43,7 +44,7 @@ from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from notifications import outbox
 from notifications.channels import FolderChannel
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once, nothing, sum_of
+from notifications.dispatch import DispatchCounts, DispatchSettings, by_itself, dispatch_once, nothing, sum_of
 from notifications.lanes import Lane
 from notifications.message import Channel
 from notifications.rendering import Renderer
@@ -254,7 +255,7 @@ class App:
         except BadConfig as trouble:
             return DispatchCounts(stopped=f"{trouble.message}; {trouble.hint}")
         per_minute = self.settings.channels[name].per_minute
-        settings = replace(self.dispatching(now), lane=Lane(name), per_minute=per_minute, actions=nothing)
+        settings = replace(self.dispatching(now), lane=Lane(name), per_minute=per_minute, actions=nothing, waits_for=by_itself)
         return await self._dispatch(channel, settings, now, limit)
 
     async def _dispatch(self, channel: Channel, settings: DispatchSettings, now: datetime, limit: int) -> DispatchCounts:
@@ -373,6 +374,7 @@ class App:
     def dispatching(self, now: datetime) -> DispatchSettings:
         """Who sends, when and how much mail may go out, and what its readers can do by a link."""
         smtp, mail = self.settings.smtp, self.settings.mail
+        calendar = self.look(lambda session, world: world.calendar)
         return DispatchSettings(
             node=self.node,
             sender=smtp.sender,
@@ -380,6 +382,8 @@ class App:
             domain=smtp.domain,
             reply_to=smtp.reply_to,
             may_send=self.may_send,
+            waits_for=until_the_daily(calendar, self.summariser.times) if mail.reminders_daily else by_itself,
+            at_once=2 * smtp.connections,
             merge_over=mail.merge_over,
             per_minute=mail.per_minute,
             per_hour=mail.per_hour,

@@ -72,6 +72,7 @@ class MailSettings(Section):
     from_: str = Field(default="08:00", alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     until: str = Field(default="18:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
     merge_over: int = Field(default=5, ge=1)
+    reminders_daily: bool = True
     per_minute: int = Field(default=0, ge=0)
     per_hour: int = Field(default=20, ge=0)
     templates: str = ""

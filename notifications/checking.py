@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from notifications.kinds import FACTS, KINDS, LANGUAGES, WORDS
-from notifications.rendering import Renderer
+from notifications.rendering import Line, Renderer
 from notifications.samples import facts
 from notifications.templating import SHARED, faults
 
 #: What a template of an issue may name: the facts, and the codes among them as words.
 NAMES = (*FACTS, *(f"{name}_word" for name in WORDS[LANGUAGES[0]]))
 #: Lines of the digest's sample.
-_LINES = (("WT26-0007", "冷库双回路供电方案未确定"), ("WT26-0009", "Land use"))
+_LINES = (
+    Line("WT26-0007", "冷库双回路供电方案未确定", "https://tiji.example.com/issues/WT26-0007", "11月30日17:00"),
+    Line("WT26-0009", "Land use"),
+)
 #: Signs of a Chinese keyboard where a paragraph begins with a mark.
 _WIDE = {"！": "!", "｜": "|", "＃": "#"}
 

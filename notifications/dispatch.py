@@ -1,17 +1,19 @@
 """dispatch_once: claim, commit, render, send, record, commit. No network inside a transaction; one bad message stops no other."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeVar
 
 import orjson
 from sqlmodel import Session
 
 from notifications import attaching, limits, outbox
 from notifications.invitations import invitation
+from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
 from notifications.message import (
     Attachment,
@@ -26,7 +28,7 @@ from notifications.message import (
     check_address,
 )
 from notifications.outbox import Claimed
-from notifications.rendering import Rendered, Renderer, plainly
+from notifications.rendering import Line, Rendered, Renderer, plainly
 from notifications.retrying import RetryPolicy
 
 #: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
@@ -34,15 +36,23 @@ RECORDED = 20
 #: A digest lists so many messages; of the rest it says how many.
 LINES = 200
 
+T = TypeVar("T")
 OpenSession = Callable[[], AbstractContextManager[Session]]
 #: None: send now; otherwise the moment from which it may be sent.
 MaySend = Callable[[datetime, bool], datetime | None]
+#: None: send it now; otherwise until when a message waits for a digest that takes it up.
+WaitsFor = Callable[[Claimed], datetime | None]
 #: What the reader of a message can do at once, as (words, link); made while it is rendered, so that no link is kept anywhere.
 Actions = Callable[[Claimed, Mapping[str, str], datetime], Sequence[tuple[str, str]]]
 
 
 def always(now: datetime, urgent: bool) -> datetime | None:
     """No quiet hours."""
+    return None
+
+
+def by_itself(each: Claimed) -> datetime | None:
+    """Nothing waits for a digest."""
     return None
 
 
@@ -64,8 +74,12 @@ class DispatchSettings:
     lease: timedelta = timedelta(minutes=30)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     may_send: MaySend = always
+    waits_for: WaitsFor = by_itself
     #: More messages than this for one person at a time go out as one digest.
     merge_over: int = 5
+    #: So many mails are written and under way at a time. Twice a channel's connections: the first leaves at once, and none of
+    #: the connections waits for a mail to be written.
+    at_once: int = 8
     #: So many mails a minute the server takes from all nodes together; 0: as many as there are.
     per_minute: int = 0
     #: So many mails an hour one person gets; what is more waits, and comes as one digest. Urgent ones pass. 0: no limit.
@@ -122,7 +136,7 @@ async def dispatch_once(
     if going:
         book = _Book(open_session, settings, now, done)
         try:
-            await _send_all(going, channel, _Writer(renderer, settings, now, done, files), settings.lease, book)
+            await _send_all(going, channel, _Writer(renderer, settings, now, done, files), settings, book)
         finally:
             book.close(going)
     with open_session() as session:
@@ -148,6 +162,7 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
             quiet = [each for each in claimed if each.urgent == urgent]
             going = [each for each in going if each.urgent != urgent]
             done.postponed += outbox.postpone(session, quiet, later)
+    going = _without_reminders(session, going, settings, now, done)
     if settings.per_hour:
         going, waiting = limits.within_the_hour(session, going, settings.per_hour, settings.merge_over, now)
         done.postponed += waiting
@@ -157,6 +172,21 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
 
 class NoChannel(Exception):
     """The message is for a channel that this node does not have; another node may, or it comes back."""
+
+
+def _without_reminders(
+    session: Session, going: Sequence[Claimed], settings: DispatchSettings, now: datetime, done: DispatchCounts
+) -> list[Claimed]:
+    """Those that need not wait for the day's digest; the others are given back until it has surely been made."""
+    later: dict[datetime, list[Claimed]] = {}
+    for each in going:
+        until = None if each.merged_into else settings.waits_for(each)
+        if until is not None and until > now:
+            later.setdefault(until, []).append(each)
+    for until, messages in later.items():
+        done.postponed += outbox.postpone(session, messages, until)
+    waiting = {each.id for messages in later.values() for each in messages}
+    return [each for each in going if each.id not in waiting]
 
 
 class _Book:
@@ -198,7 +228,9 @@ def _stops(outcome: Outcome) -> str:
     return outcome.reason if isinstance(outcome, TryAgain | Hold) and outcome.host else ""
 
 
-async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer", lease: timedelta, book: _Book) -> None:
+async def _send_all(
+    going: Sequence[Claimed], channel: Channel, writer: "_Writer", settings: DispatchSettings, book: _Book
+) -> None:
     async def send(together: list[Claimed]) -> None:
         outcome: Outcome
         try:
@@ -213,10 +245,21 @@ async def _send_all(going: Sequence[Claimed], channel: Channel, writer: "_Writer
 
     try:
         # before the lease ends and another node sends them too; time by the loop's own clock, which nobody sets
-        async with asyncio.timeout(lease.total_seconds() * 0.9), channel:
-            await asyncio.gather(*[send(together) for together in _mails(going)])
+        async with asyncio.timeout(settings.lease.total_seconds() * 0.9), channel:
+            await side_by_side(_mails(going), send, settings.at_once)
     except TimeoutError:
         pass
+
+
+async def side_by_side(each: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int) -> None:
+    """Does it for each, so many at a time: the next is begun when one of those before it is done."""
+    waiting = iter(each)
+
+    async def line() -> None:
+        for one in waiting:
+            await do(one)
+
+    await asyncio.gather(*[line() for _ in range(at_once)])
 
 
 def _mails(going: Sequence[Claimed]) -> list[list[Claimed]]:
@@ -245,20 +288,25 @@ class _Writer:
 
     def digest(self, together: Sequence[Claimed]) -> Message:
         """Many messages to one person in one mail, the urgent ones first. Raises BadAddress and NoChannel alone."""
+        for each in together:
+            if each.kind in SUMMARY_KINDS:  # it has taken the others up, and says what they say
+                return self.message(each)
         first = together[0]
         ordered = sorted(together, key=lambda each: (not each.urgent, each.queued_at, each.id))
-        lines = [(each.about, self._subject(each)) for each in ordered[:LINES]]
+        lines = [self._line(each) for each in ordered[:LINES]]
         rendered = self.renderer.digest(first.language, lines, len(together))
         identity = outbox.message_id(first.merged_into, self.settings.domain)
         return self._addressed(first, rendered, identity, identity)
 
-    def _subject(self, each: Claimed) -> str:
+    def _line(self, each: Claimed) -> Line:
         try:
-            subject = self.renderer.subject(each.kind, each.language, orjson.loads(each.facts))
+            facts = orjson.loads(each.facts)
+            subject = self.renderer.subject(each.kind, each.language, facts)
             # the number stands beside it already
-            return subject.replace(f"{each.about} ", "", 1) if each.about else subject
+            said = subject.replace(f"{each.about} ", "", 1) if each.about else subject
+            return Line(each.about, said, str(facts.get("link", "")), str(facts.get("due", "")))
         except Exception:
-            return each.kind
+            return Line(each.about, each.kind)
 
     def _addressed(
         self, to: Claimed, rendered: Rendered, identity: str, thread: str, attached: tuple[Attachment, ...] = ()

@@ -59,6 +59,7 @@ SUMMARY_FACTS = tuple(
     number title scope period as_of made_at day total today late soon unsigned review registered open closed pending_intake
     pending_ack processing pending_review suspended raised escalated escalated_auto escalated_manual resolved closed_then
     reworked reopened overdue by_stage overdue_by_stage common reply_by change attached link coordinator cc recipient_name
+    reminders
     """.split()
 )
 

@@ -24,10 +24,20 @@ LONGEST_SUBJECT = 300
 
 
 class Row(NamedTuple):
-    """A line of a table."""
+    """A line of a table; its label may lead somewhere."""
 
     label: str
     value: str
+    link: str = ""
+
+
+class Line(NamedTuple):
+    """A message in a digest: its number, what it says, where it leads, and the deadline that it tells of."""
+
+    number: str
+    subject: str
+    link: str = ""
+    due: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +107,11 @@ class Renderer:
         text = self._built_in.get_template(f"{language}/{kind}.j2").render(_values(facts, language))
         return short(text.partition("\n")[0].strip())
 
-    def digest(self, language: str, lines: Sequence[tuple[str, str]], count: int) -> Rendered:
-        """One mail for many: its own template's words, then a line a message (number and subject)."""
+    def digest(self, language: str, lines: Sequence[Line], count: int) -> Rendered:
+        """One mail for many: its own template's words, then a line a message, with a deadline that its subject does not say."""
         language = language if language in LANGUAGES else LANGUAGES[0]
         values = {**_values({}, language), "count": str(count), "more": str(count - len(lines)) if count > len(lines) else ""}
-        table = Block("table", rows=tuple(Row(clean(number) or "-", clean(line)) for number, line in lines))
+        table = Block("table", rows=tuple(_digested(line, language) for line in lines))
 
         def made(environment: Environment) -> Rendered:
             subject, body = filled(environment, f"{language}/digest.j2", values)
@@ -139,6 +149,16 @@ def filled(environment: Environment, name: str, values: Mapping[str, str]) -> tu
     if not (subject := subject.strip()):
         raise BadTemplate(EMPTY)
     return subject, body
+
+
+#: How a deadline is added to a line of a digest.
+DUE = {"zh_CN": "{}，时限{}", "en": "{}, due {}"}
+
+
+def _digested(line: Line, language: str) -> Row:
+    said, due, link = clean(line.subject), clean(line.due), clean(line.link)
+    shown = DUE[language].format(said, due) if due and due not in said else said
+    return Row(clean(line.number) or "-", shown, link if link.startswith(("https://", "http://")) else "")
 
 
 def short(subject: str) -> str:

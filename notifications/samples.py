@@ -178,6 +178,17 @@ OF_KIND: Mapping[str, Mapping[str, Any]] = {
     "vacancy": _COORDINATES
     | {"responsible": "", "lead_organ": _COORDINATOR, "reason": ("省电力公司没有可用的邮箱", "Power company: no mail address")},
     "receipt": _OWNS | {"ack_due": ""},
+    "reply_refused": {
+        "ack_due": "",
+        "reason": ("该问题正在等待销号审核", "the issue waits for its review"),
+        "until": ("现在可以：在系统内补充材料。", "What you can do now: add to it in the system."),
+    },
+    "address_bounced": _COORDINATES | {"ack_due": "", "reason": ""},
+    "stranger_mail": _COORDINATES
+    | {
+        "ack_due": "",
+        "reason": ("1) 11月16日17:00 a@example.com: 发件人不在人员表中", "1) 16 Nov 2026 17:00 a@example.com: nobody we know"),
+    },
     "calendar_missing": dict.fromkeys([*SAMPLE["en"], *SAME], "")
     | {"recipient_name": _OFFICE, "recipient_role": "administrator", "until": "2027", "due": "2026-11-05"},
     "template_broken": dict.fromkeys([*SAMPLE["en"], *SAME], "")

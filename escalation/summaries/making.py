@@ -1,6 +1,6 @@
 """Summaries are made: once a period and recipient, however many nodes and restarts, because the outbox knows each by its key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -22,9 +22,10 @@ from escalation.summaries.circulars import circular
 from escalation.summaries.figures import Figures, of, picture
 from escalation.summaries.periods import USUAL, Kind, Period, Times, before, due, latest
 from escalation.summaries.picture import Open, Picture
+from escalation.summaries.reminders import listed
 from escalation.summaries.scopes import PROVINCE, Scope, readers
 from escalation.world import World, WorldReader
-from notifications import outbox
+from notifications import gathering, outbox
 from notifications.message import Attachment, Draft
 from workflows.parties import NobodyAnswers, Party
 
@@ -63,6 +64,8 @@ class Letter(NamedTuple):
     figures: Figures | None = None
     #: The same of last time.
     before: Figures | None = None
+    #: The reminders that it takes up: ids of the outbox.
+    reminders: tuple[int, ...] = ()
 
     def draft(self, workbook: Attachment | None) -> Draft:
         """As the outbox takes it."""
@@ -134,13 +137,19 @@ class Summariser:
 
         def work(session: Session) -> int:
             outbox.enqueue(session, composed.circular, now, self.outgoing.domain)
-            return outbox.enqueue(session, drafts, now, self.outgoing.domain)
+            return sum(self._queue(session, *each, now) for each in zip(composed.letters, drafts, strict=True))
 
         made.queued = self.store.write(work)
         # another node was faster
         made.skipped_already_made += made.made - made.queued
         made.made = made.queued
         return made
+
+    def _queue(self, session: Session, letter: Letter, draft: Draft, now: datetime) -> int:
+        new = outbox.enqueue(session, [draft], now, self.outgoing.domain)
+        if new and letter.reminders:
+            gathering.take_up(session, letter.key, letter.reminders)
+        return new
 
     def _drafts(self, period: Period, letters: Sequence[Letter]) -> Iterator[Draft]:
         """Letters as the outbox takes them, each scope's workbook written once."""
@@ -172,7 +181,8 @@ def _composed(
 ) -> Composed:
     if period.kind == "daily":
         # whose day it is shows only when the lists are there
-        found = list(_personal(world, picture(session, world, period), period, now, base_url, post))
+        reminders = gathering.waiting(session)
+        found = list(_personal(world, picture(session, world, period), period, now, base_url, post, reminders))
         known = set() if again else queries.queued_already(session.connection(), [letter.key for letter in found])
         return Composed([letter for letter in found if letter.key not in known], len(known))
     wanted = {
@@ -209,14 +219,31 @@ def _composed(
     return Composed(found, len(known), drafted)
 
 
-def _personal(world: World, here: Picture, period: Period, now: datetime, base_url: str, post: Party | None) -> Iterator[Letter]:
-    """One letter a person, whatever posts they read the mail of; nobody who has nothing to do."""
-    for code, lists in _tasks(world, here).items():
+def _personal(
+    world: World,
+    here: Picture,
+    period: Period,
+    now: datetime,
+    base_url: str,
+    post: Party | None,
+    reminders: Mapping[str, Sequence[Any]],
+) -> Iterator[Letter]:
+    """One letter a person, whatever posts they read the mail of; nobody who has nothing to do and is reminded of nothing."""
+    tasks = _tasks(world, here)
+    reached = {world.directory.by_code[code].email for code in tasks}
+    for party in world.directory.by_id.values():
+        if party.email in reminders and party.email not in reached and party.active:
+            reached.add(party.email)
+            tasks[party.code] = {name: [] for name in LISTS}
+    left = dict(reminders)
+    for code, lists in tasks.items():
         reader = world.directory.by_code[code]
         if post is None or post.code == code:
-            said = telling.of_person(lists, world, period, reader.language, now, base_url)
+            rows = left.pop(reader.email, [])
+            said = telling.of_person(lists, listed(rows, lists, reader.language), world, period, reader.language, now, base_url)
             key = f"summary:daily:{period.name}:{code}"
-            yield Letter(key, "summary_daily", reader, said | {"recipient_name": reader.name})
+            taken = tuple(row.id for row in rows)
+            yield Letter(key, "summary_daily", reader, said | {"recipient_name": reader.name}, reminders=taken)
 
 
 def _tasks(world: World, here: Picture) -> dict[str, dict[str, list[Open]]]:

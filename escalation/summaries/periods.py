@@ -56,6 +56,17 @@ def latest(kind: Kind, calendar: WorkCalendar, times: Times, now: datetime) -> P
     return next((period for period in _back(kind, calendar, at, calendar.local_day(now)) if period.moment <= now), None)
 
 
+def next_daily(calendar: WorkCalendar, times: Times, after: datetime) -> datetime | None:
+    """The moment of the first daily that is not before `after`; None if there are none."""
+    if times.daily is None:
+        return None
+    today = calendar.local_day(after)
+    moment = datetime.combine(today, times.daily, calendar.zone)
+    if calendar.is_working_day(today) and after <= moment:
+        return moment
+    return datetime.combine(calendar.add_working_days(today, 1), times.daily, calendar.zone)
+
+
 def before(period: Period, calendar: WorkCalendar, times: Times = USUAL) -> Period | None:
     """The period before this one: what its figures are compared with."""
     return latest(period.kind, calendar, times, period.moment - timedelta(microseconds=1))

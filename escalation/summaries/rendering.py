@@ -9,6 +9,8 @@ from notifications.kinds import LANGUAGES, SUMMARY_FACTS, SUMMARY_KINDS
 from notifications.message import clean
 from notifications.rendering import Block, Rendered, Renderer, filled, parsed
 
+#: What these lists tell is told nowhere else, so a template that does not ask for them cannot leave them out.
+ALWAYS = "reminders"
 _ASKED = re.compile(r"#([a-z_]+)")
 
 
@@ -67,6 +69,8 @@ def _blocks(body: str, grids: Mapping[str, Any]) -> list[Block | Grid]:
             found.append(block)
         elif grid := grids.get(asked[1]):
             found.append(_grid(grid))
+    if (left := grids.get(ALWAYS)) and f"#{ALWAYS}" not in body:
+        found.append(_grid(left))
     return found
 
 

@@ -30,6 +30,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "left": "剩余（工作日）",
         "card": "牌",
         "stage": "层级",
+        "status": "状态",
         "red": "红",
         "yellow": "黄",
         "of_stage": "{stage}{count}件",
@@ -68,6 +69,7 @@ SAID: Mapping[str, Mapping[str, str]] = {
         "left": "Left (working days)",
         "card": "Card",
         "stage": "Stage",
+        "status": "Status",
         "red": "red",
         "yellow": "yellow",
         "of_stage": "{stage} {count}",
@@ -229,7 +231,7 @@ _LATE: tuple[Column, ...] = (
 _SOON: tuple[Column, ...] = (*_HEAD, ("left", lambda each, world, language: str(each.left)))
 _STATE: tuple[Column, ...] = (
     *_HEAD,
-    ("stage", lambda each, world, language: WORDS[language]["status"].get(each.facts.status, each.facts.status)),
+    ("status", lambda each, world, language: WORDS[language]["status"].get(each.facts.status, each.facts.status)),
 )
 LISTS = {"late": _LATE, "soon": _SOON, "today": _SOON, "unsigned": _STATE, "review": _STATE}
 
@@ -309,11 +311,18 @@ def _bars(bars: Sequence[Bar], caption: str) -> Facts:
 
 
 def of_person(
-    lists: Mapping[str, Sequence[Open]], world: World, period: Period, language: str, made: datetime, base_url: str
+    lists: Mapping[str, Sequence[Open]],
+    reminded: Facts,
+    world: World,
+    period: Period,
+    language: str,
+    made: datetime,
+    base_url: str,
 ) -> Facts:
-    """What a daily says: today, overdue, soon, unsigned, to be reviewed."""
+    """What a daily says: today, overdue, soon, unsigned, to be reviewed; and what else its reader is reminded of."""
     zone = world.calendar.zone_name
-    facts: Facts = {name: str(len(issues)) for name, issues in lists.items()}
+    facts: Facts = {name: str(len(issues)) for name, issues in lists.items()} | {"reminders": reminded["reminders"]}
+    grids = {name: listed(issues, LISTS[name], world, language, base_url) for name, issues in lists.items()}
     return facts | {
         "number": period.name,
         "title": "",
@@ -322,5 +331,5 @@ def of_person(
         "total": str(len({each.number for issues in lists.values() for each in issues})),
         "made_at": made_late(period, made, language, zone),
         "link": base_url,
-        "grids": {name: listed(issues, LISTS[name], world, language, base_url) for name, issues in lists.items()},
+        "grids": grids | {"reminders": reminded["grid"]},
     }

@@ -12,10 +12,13 @@ import pytest
 import trustme
 from aiosmtpd.smtp import SMTP as Aiosmtpd
 from aiosmtpd.smtp import AuthResult
+from aiosmtplib.protocol import PERIOD_REGEX, normalize_message_line_endings
+from hypothesis import given
+from hypothesis import strategies as st
 
 from notifications.channels import FolderChannel
 from notifications.message import GiveUp, Hold, Message, Outcome, Sent, TryAgain, to_bytes
-from notifications.smtp import SmtpChannel, SmtpSettings, by_code
+from notifications.smtp import SmtpChannel, SmtpSettings, by_code, framed
 
 AT = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 
@@ -131,6 +134,23 @@ def test_no_text_smuggles_a_second_mail(end):
     ((sender, to, content),) = inbox.taken
     assert (sender, to) == ("escalation@example.com", ["organ@example.com"])
     assert len(message_from_bytes(content, policy=policy.default)["To"].addresses) == 1
+
+
+@given(st.text("a.\r\n", min_size=1, max_size=12).map(str.encode))
+def test_a_mail_is_framed_as_the_library_frames_it(content):
+    theirs = PERIOD_REGEX.sub(b"..", normalize_message_line_endings(content)) + b".\r\n"
+    assert framed(content) == theirs
+
+
+def test_a_line_that_begins_with_a_dot_arrives():
+    inbox = Inbox()
+
+    async def story() -> list[Outcome]:
+        async with real(inbox) as port:
+            return await send(port, message(headers={".Dotted": "one"}))
+
+    assert isinstance(asyncio.run(story())[0], Sent)
+    assert b"\r\n.Dotted: one\r\n" in inbox.taken[0][2]
 
 
 @pytest.mark.parametrize("recipient", ["", "<>", "张三@example.com", "a@x\r\nRCPT TO:<evil@example.com>"])

@@ -64,7 +64,7 @@ def office(folder: Path) -> App:
     app = App(
         Settings(
             database=DatabaseSettings(url=f"sqlite:///{folder / 'letters.db'}"),
-            mail=MailSettings(base_url=BASE, quiet_hours=False),
+            mail=MailSettings(base_url=BASE, quiet_hours=False, reminders_daily=False),
             smtp=SmtpConfig(sender="tiji@example.com", domain="tiji.example.com"),
             root=folder,
         )
@@ -98,6 +98,7 @@ def draft(kind: str, language: str, number: int = 7, to: str = "", **changes: st
     said = facts(kind, language, **changes)
     if said["number"]:
         said["number"] = f"WT26-{number:04}"
+        said["link"] = said["link"].replace("WT26-0007", said["number"])
     recipient = to or f"{kind}.{language}@example.com".replace("_", "-").lower()
     return Draft(recipient, kind, language, orjson.dumps(said), f"{kind}:{language}:{number}", said["number"], "PT0026")
 

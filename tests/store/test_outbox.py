@@ -511,3 +511,26 @@ def test_no_transaction_is_open_while_mail_goes_out(session_factory):
 
     assert dispatch(session_factory, Script({"a@example.com": write_meanwhile})).sent == 1
     assert states(session_factory)["meanwhile"] == "queued"
+
+
+def test_a_mail_leaves_before_the_last_is_written_and_so_many_are_under_way(session_factory):
+    add(session_factory, *to(*[f"p{number:02}" for number in range(30)]))
+    written: list[str] = []
+    under_way: list[int] = []
+    ended = 0
+
+    def actions(each, facts, now):
+        written.append(each.key)
+        return ()
+
+    async def taken() -> Outcome:
+        nonlocal ended
+        under_way.append(len(written) - ended)
+        await asyncio.sleep(0)
+        ended += 1
+        return Sent()
+
+    channel = Script({f"p{number:02}@example.com": taken for number in range(30)})
+    settings = DispatchSettings(node="one", sender="e@example.com", at_once=4, actions=actions)
+    assert dispatch(session_factory, channel, settings=settings).sent == len(written) == 30
+    assert max(under_way) == 4

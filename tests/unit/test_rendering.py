@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from notifications.rendering import FACTS, KINDS, LANGUAGES, BadTemplate, Renderer, parsed, plainly
+from escalation.summaries.rendering import SummaryRenderer
+from notifications.rendering import FACTS, KINDS, LANGUAGES, BadTemplate, Line, Renderer, parsed, plainly
 from notifications.samples import SAME, SAMPLE
 
 BUILT_IN = Renderer()
@@ -243,3 +244,27 @@ def test_who_may_answer_by_reply_is_told_so_and_nobody_else(language, asks, says
         assert asks not in body
     assert asks in others.text
     assert asks in BUILT_IN.render("dispatch_notice", language, facts(language)).text
+
+
+def test_a_line_of_a_digest_leads_to_its_issue_and_says_the_deadline_once():
+    lines = [
+        Line("WT26-0001", "【改派】冷库", "https://e.example/issues/WT26-0001", "11月26日17:00"),
+        Line("WT26-0002", "【到期提醒】冷库（11月26日17:00到期）", "javascript:alert(1)", "11月26日17:00"),
+    ]
+    digest = BUILT_IN.digest("zh_CN", lines, 2)
+    assert 'href="https://e.example/issues/WT26-0001"' in digest.html
+    assert "WT26-0001：【改派】冷库，时限11月26日17:00\n  https://e.example/issues/WT26-0001\n" in digest.text
+    assert digest.text.count("11月26日17:00") == 2
+    assert "javascript" not in digest.html + digest.text
+
+
+def test_an_offices_own_daily_cannot_leave_out_what_is_told_nowhere_else(tmp_path):
+    (tmp_path / "zh_CN").mkdir()
+    (tmp_path / "zh_CN" / "summary_daily.j2").write_text("日报 {{ day }}\n\n请办理。\n", encoding="utf-8")
+    grid = {"head": ["编号"], "rows": [["WT26-0001"]], "links": [], "more": 0}
+    rendered = SummaryRenderer(tmp_path).render(
+        "summary_daily", "zh_CN", {"grids": {"reminders": grid, "late": grid | {"rows": [["X"]]}}}
+    )
+    assert not rendered.problem
+    assert "WT26-0001" in rendered.text
+    assert "X" not in rendered.text
