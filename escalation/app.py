@@ -58,6 +58,7 @@ class App:
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
         self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, audience(settings.audience))
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
+        self._shipped: Renderer | None = None
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
         self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv)
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
@@ -282,9 +283,13 @@ class App:
         return self.store.transaction()
 
     def renderer(self) -> Renderer:
-        """The templates, with the office's own on top."""
-        override = self.settings.mail.templates
-        return SummaryRenderer(self.settings.path(override) if override else None, replies=self.settings.inbox.is_on)
+        """The templates, with the office's own on top: those are read anew each time, the shipped ones alone never change."""
+        replies, override = self.settings.inbox.is_on, self.settings.mail.templates
+        if override:
+            return SummaryRenderer(self.settings.path(override), replies=replies)
+        if self._shipped is None:  # to compile them takes a second
+            self._shipped = SummaryRenderer(replies=replies)
+        return self._shipped
 
     def channel(self) -> Channel:
         """SMTP where a host is set, a folder of .eml files where not."""
