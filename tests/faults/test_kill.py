@@ -61,13 +61,12 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
     keep(store)
     nursery = Nursery(database, BITE)
     request.addfinalizer(nursery.close)
-    chance, killed, tried, amid, rounds = random.Random(20260901), 0, 0, 0, 0
+    chance, killed, tried, amid = random.Random(20260901), 0, 0, 0
     longest = LONGEST
-    while killed < kills:
-        rounds += 1
+    while killed < kills or not amid:
         left, progress = ladder(), 0
         moment = left.pop(0)
-        while killed < kills:
+        while killed < kills or not amid:
             tried += 1
             done = nursery.killed("sweep", moment, chance.uniform(0, longest))
             killed += done
@@ -75,7 +74,7 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
             assert max(moves(store).values(), default=1) == 1, "moved twice"
             before, progress = progress, moves(store).total()
             amid += done and before < progress and progress % ISSUES != 0
-            longest *= 0.6 if not done else 1.3 if progress == before else 1
+            longest *= 0.6 if not done else 1.5 if progress == before else 1
             if not done and not left:
                 break
             if not done:
@@ -88,9 +87,7 @@ def test_a_sweep_that_is_killed_at_random_moments(database: str, new_store, requ
         assert every_move_has_its_mails(store) == 2 * ISSUES
         assert torn(store) == []
         assert town.verify().broken == []
-        if killed < kills:
-            put_back(store)
-    assert amid >= 1, "no sweep was killed between two of its transactions"
+        put_back(store)
     figure(
         1, f"SIGKILL at random moments of a sweep of {ISSUES} due issues, {store.engine.dialect.name}",
         f"{killed} kills in {tried} sweeps, {amid} between two of its transactions; 0 lost, 0 moved twice, 0 torn, verify ok",
