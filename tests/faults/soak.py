@@ -117,7 +117,9 @@ class Soak:
         self.storm.__enter__()
         smtp = SmtpConfig(host="127.0.0.1", port=self.storm.port, security="none")
         kept = ArchiveSettings(closed_days=120, mail_days=100)
-        self.settings = Settings(database=DatabaseSettings(url=self.url), smtp=smtp, archive=kept, root=self.folder)
+        # a starved machine makes a turn on one file long, and a year is not to end of that
+        database = DatabaseSettings(url=self.url, busy_seconds=600)
+        self.settings = Settings(database=database, smtp=smtp, archive=kept, root=self.folder)
         self.nodes = [App(self.settings), App(self.settings)]
         self.town = Town(self.nodes[0].store)
         self.nursery = Nursery(self.url, "50")
