@@ -189,6 +189,8 @@ def test_yesterdays_backup(store: Store, tmp_path: Path, new_store, figure, late
     town, _ = many(store, 20)
     town.now = at("2026-09-18 09:00")
     with Sink() as sink:
+        send(store, sink.port, town.now)  # of the dispatches
+        sink.arrived.clear()
         if late:
             town.sweep()
         backing.backup(store, tmp_path / "yesterday.zip", town.now)
