@@ -25,6 +25,8 @@ READING = "escalation_reading"
 #: So many prepared statements a SQLite connection keeps. One that writes 500 rows (`bulk.py`) holds 1.2 MB and its text is never
 #: the same again, so the library's own 128 of them grow to 150 MB a connection.
 STATEMENTS = 16
+#: KiB of pages that a SQLite connection keeps. Every connection fills its own, and the file is in the system's cache anyway.
+CACHE = 16_384
 
 
 def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
@@ -142,7 +144,7 @@ def _on_sqlite_connect(connection: Any, record: object) -> None:
     cursor.execute(f"PRAGMA journal_mode = {'WAL' if wal_is_safe() else 'DELETE'}")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA temp_store = MEMORY")
-    cursor.execute("PRAGMA cache_size = -65536")
+    cursor.execute(f"PRAGMA cache_size = -{CACHE}")
     cursor.close()
 
 
