@@ -16,6 +16,16 @@ class Row(NamedTuple):
 
 ELSEWHERE = (
     Row(
+        7, "the disk full, the file read-only, held by another program, or no database at all",
+        "a clear sentence with what to do, nothing half done",
+        (
+            "store/test_database.py::test_a_full_disk_leaves_nothing_half_done",
+            "store/test_database.py::test_a_database_that_takes_no_writes",
+            "store/test_database.py::test_a_database_that_somebody_holds",
+            "store/test_database.py::test_a_file_that_is_no_database",
+        ),
+    ),
+    Row(
         12, "SMTP smuggling, bare CR and LF, dots, long lines, control and bidirectional characters, names beyond ASCII",
         "one mail, the right recipient, no header more, no line over 78 octets",
         (
@@ -44,6 +54,14 @@ ELSEWHERE = (
         (
             "unit/test_rendering.py::test_what_is_broken_or_hostile_gives_way_to_the_built_in_text",
             "unit/test_rendering.py::test_a_shared_piece_cannot_build_a_tower",
+        ),
+    ),
+    Row(
+        15, "a person and the sweep on one issue at the same moment",
+        "one order, both told, verify ok",
+        (
+            "faults/test_two_nodes.py::test_a_person_and_the_sweep_at_the_same_moment",
+            "faults/test_two_nodes.py::test_resolving_against_the_deadline",
         ),
     ),
     Row(
@@ -85,9 +103,24 @@ ELSEWHERE = (
         ("store/test_verify.py::test_tampering_is_named", "store/test_verify.py::test_entries_of_no_issue"),
     ),
     Row(
+        26, "an upgrade that fails half way, a store of a newer program, stores of every released version",
+        "all of it or nothing, refused in a sentence, not ready; every released store verifies afterwards",
+        (
+            "store/test_upgrade.py::test_a_released_store_is_upgraded",
+            "store/test_upgrade.py::test_an_upgrade_that_fails_half_way_changes_nothing",
+            "store/test_database.py::test_a_store_of_a_newer_program_is_refused",
+            "store/test_health.py::test_a_store_of_another_schema_is_not_ready",
+        ),
+    ),
+    Row(
         28, "passwords, tokens, addresses of databases and people in log messages, extras and tracebacks, at DEBUG",
         "none can be read",
         ("unit/test_logs.py::test_secrets_and_addresses_are_taken_out",),
+    ),
+    Row(
+        29, "SIGTERM to `serve` while it answers and works",
+        "ends with 0 within ten seconds",
+        ("web/test_serving.py::test_it_answers_works_and_ends_within_ten_seconds",),
     ),
 )  # fmt: skip
 
