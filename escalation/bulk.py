@@ -21,6 +21,9 @@ FEW = 50
 #: Rows, and variables, of one statement of SQLite (its own limit is 32,766 variables).
 STEP = 500
 VARIABLES = 30_000
+#: PostgreSQL refuses COPY into a table with row-level security (a ledger cut by province, docs/scaling.md): rows are then copied
+#: into a table of the transaction's own, and from there to their place.
+STAGED = False
 
 
 def _packed(rows: Rows) -> Iterator[tuple[str, tuple[Any, ...]]]:
@@ -75,7 +78,7 @@ def insert(connection: Connection, table: Table, columns: Sequence[str], rows: R
             connection.exec_driver_sql(f"{into} VALUES {values}{quietly}", bound)
     elif len(rows) < FEW:
         connection.exec_driver_sql(f"{into} VALUES ({', '.join(['%s'] * len(columns))}){quietly}", list(rows))
-    elif or_ignore:
+    elif or_ignore or STAGED:
         staged = _stage(connection, table, columns, rows)
         connection.exec_driver_sql(f"{into} SELECT {names} FROM {staged}{quietly}")
     else:

@@ -34,7 +34,7 @@ from notifications.retrying import RetryPolicy
 #: What became of so many messages is recorded together; so many at most come twice after a crash, and those in flight.
 RECORDED = 20
 #: A digest lists so many messages; of the rest it says how many.
-LINES = 200
+LINES = 100
 
 T = TypeVar("T")
 OpenSession = Callable[[], AbstractContextManager[Session]]

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, settings
 
 from escalation import migrating
 from escalation.database import Store
-from tests.reporting import REPORT, as_markdown, figure, rows_of
+from tests.faults import elsewhere
+from tests.reporting import REPORT, as_markdown, figure, merged, rows_of
 
 __all__ = ["figure"]
 DATABASES = ("sqlite", "postgresql")
@@ -41,15 +42,19 @@ def long(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows = rows_of(terminalreporter.stats.get("passed", []))
+    passed, failed = (
+        [each for name in names for each in terminalreporter.stats.get(name, [])] for names in (("passed",), ("failed", "error"))
+    )
+    rows = sorted(rows_of(passed) + elsewhere.rows_of([each.nodeid for each in passed], [each.nodeid for each in failed]))
     if not rows:
         return
     terminalreporter.section("what was injected, and what was seen")
     for row, fault, seen in rows:
         terminalreporter.write_line(f"{row:>3}  {fault}: {seen}")
     if terminalreporter.config.getoption("--report"):
-        long = " --long" if terminalreporter.config.getoption("--long") else ""
-        REPORT.write_text(as_markdown(rows, f"uv run pytest tests/faults{long} --report"), encoding="utf-8")
+        long = bool(terminalreporter.config.getoption("--long"))
+        page = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
+        REPORT.write_text(as_markdown(merged(page, rows, long=long)), encoding="utf-8")
 
 
 class Postgres:

@@ -1,6 +1,6 @@
 """Children that are killed often should not have to be taught everything each time: they are forked, ready to work.
 
-`python -m tests.faults.nursery URL [BITE]`, then a line of JSON a child: {"work": "sweep" | "dispatch", "moment": ..., "port": ...}.
+`python -m tests.faults.nursery URL [BITE]`, then a line of JSON a child: {"work": "sweep" | "dispatch" | "import" | "upgrade", "moment": ..., "port": ...}.
 Says the child's pid, and how it ended. A child that is `patient` stops itself first, so that somebody can attach to it.
 """
 
@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import escalation.sweep
+from escalation import migrating
 from escalation.applying import Outgoing
 from escalation.database import Store
+from escalation.ledger.importing import import_files
 from escalation.sweep import Sweeper
 from escalation.world import WorldReader
 from notifications.dispatch import DispatchSettings, dispatch_once
@@ -31,17 +33,32 @@ LEASE = timedelta(minutes=30)
 
 def sweep(url: str, moment: datetime) -> None:
     """One sweep."""
-    store = Store(url)
+    store = Store(url, busy_seconds=600)
     Sweeper(store, WorldReader(), Outgoing()).sweep_once(moment)
     store.close()
 
 
 def dispatch(url: str, moment: datetime, port: int, merge_over: int = 1_000_000) -> None:
     """Sends what waits, over SMTP on this machine; each message by itself, so that each can be counted."""
-    store = Store(url)
+    store = Store(url, busy_seconds=600)
     channel = SmtpChannel(SmtpSettings(host="127.0.0.1", port=port, security="none", local_hostname="node"))
     settings = DispatchSettings(node=f"node-{os.getpid()}", sender="escalation@example.org", lease=LEASE, merge_over=merge_over)
     asyncio.run(dispatch_once(store.transaction, channel, Renderer(None), settings, moment, 100))
+    store.close()
+
+
+def bring_in(url: str, moment: datetime, folder: str) -> None:
+    """Imports all sheets of a folder."""
+    store = Store(url, busy_seconds=600)
+    with store.transaction() as session:
+        import_files(session, sorted(Path(folder).glob("*.csv")), worlds=WorldReader(), now=moment)
+    store.close()
+
+
+def upgrade(url: str) -> None:
+    """Brings the store to the newest schema."""
+    store = Store(url, busy_seconds=600)
+    migrating.upgrade(store)
     store.close()
 
 
@@ -52,6 +69,10 @@ def work(url: str, told: dict[str, Any]) -> None:
     moment = datetime.fromisoformat(told["moment"])
     if told["work"] == "sweep":
         sweep(url, moment)
+    elif told["work"] == "import":
+        bring_in(url, moment, told["folder"])
+    elif told["work"] == "upgrade":
+        upgrade(url)
     else:
         dispatch(url, moment, told["port"], told.get("merge_over", 1_000_000))
 

@@ -15,11 +15,14 @@ class Sink:
     def __init__(self) -> None:
         self.arrived: Counter[tuple[str, str]] = Counter()
         self.port = 0
+        #: Bytes of the largest mail.
+        self.largest = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sink")
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         identity = message_from_bytes(envelope.content)["Message-ID"]
+        self.largest = max(self.largest, len(envelope.content))
         self.arrived.update((identity, recipient) for recipient in envelope.rcpt_tos)
         return "250 taken"
 

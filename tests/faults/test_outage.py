@@ -59,12 +59,12 @@ def test_three_weeks_of_silence(database: str, new_store, figure, long: bool) ->
     store: Store = new_store(database)
     town = province(store, count)
     town.now = at("2026-10-09 09:00")
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     swept = town.sweep()
     moved = time.perf_counter() - began
     with Sink() as sink:
         send(store, sink.port, town.now)
-        drained = time.perf_counter() - began
+        drained, worked = time.perf_counter() - began, time.process_time() - worked
     assert swept.escalated["department"] == count, "one step, although the department's limit would be over too"
     assert set(moves(store).values()) == {1}
     mails = Counter(recipient for _, recipient in sink.arrived.elements())
@@ -76,11 +76,12 @@ def test_three_weeks_of_silence(database: str, new_store, figure, long: bool) ->
     assert set(mails) == people
     assert max(mails[person] for person in people if crowded[person] > 5) == 1
     assert max(mails.values()) <= 5
+    assert worked < 60
     figure(
         9, f"three weeks' outage, {count:,} due issues, {store.engine.dialect.name}",
         f"one step each; {queued.total():,} notices to {len(people)} people as {mails.total()} mails, at most "
         f"{max(mails[person] for person in people if crowded[person] > 5)} to those with more than five; "
-        f"swept in {moved:.1f} s, all sent after {drained:.1f} s",
+        f"swept in {moved:.1f} s, all sent after {drained:.1f} s ({worked:.1f} s of processor time)",
     )  # fmt: skip
 
 

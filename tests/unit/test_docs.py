@@ -7,6 +7,7 @@ import typer
 
 from escalation.cli import app
 from escalation.config import Settings
+from tests.faults.elsewhere import ELSEWHERE
 from workflows.diagram import svg
 from workflows.lifepage import page
 from workflows.loading import built_in
@@ -56,3 +57,11 @@ def test_the_configuration_names_every_key_and_no_other() -> None:
     assert {name: set(value) if isinstance(value, dict) else None for name, value in values.items()} == expected
     assert (ROOT / "escalation" / "config.toml").read_text(encoding="utf-8") == text
     assert Settings.model_validate(values) == Settings()
+
+
+def test_every_test_that_the_report_of_the_faults_counts_exists() -> None:
+    tests = Path(__file__).parents[1]
+    for row in ELSEWHERE:
+        for name in row.tests:
+            file, _, function = name.partition("::")
+            assert f"def {function}(" in (tests / file).read_text(encoding="utf-8"), name
