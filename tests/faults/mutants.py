@@ -12,6 +12,7 @@ a module is imported): `--fresh` tries survivors in a process that imports the c
 """
 
 import argparse
+import ast
 import gc
 import json
 import os
@@ -29,7 +30,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.mutating import ROOT, Live, Mutant, forget, mutants
+from tests.faults.mutating import ROOT, Live, Mutant, mutants
 
 STORE = (
     "escalation/applying.py",
@@ -56,7 +57,7 @@ SLOW = (
     "cut",
 )
 #: Tests tried on one mutant: the quickest that reach it, and no more than take so long (seconds of CPU time), on each database.
-BUDGET = 15.0
+BUDGET = 6.0
 #: A test hangs when it takes so many times its CPU time, and so many seconds; or when it does nothing for so long.
 TIMES, GRACE, IDLE = 10, 5.0, 60
 #: So much memory one child may take (bytes).
@@ -114,7 +115,7 @@ class Tests:
                 self.cache.write_text(json.dumps(self.known))
         self.cache.write_text(json.dumps(self.known))
 
-    def reaching(self, mutant: Mutant, killers: list[str]) -> list[str]:
+    def reaching(self, mutant: Mutant, killers: list[str], budget: float) -> list[str]:
         """The tests for a mutant in the order in which they are tried; those that killed its neighbours come first."""
         found = [
             name
@@ -127,7 +128,7 @@ class Tests:
         for here in (False, True):
             spent = 0.0
             for name in found:
-                if ("postgresql" in name) == here and name not in first and (not spent or spent + self.took(name) <= BUDGET):
+                if ("postgresql" in name) == here and name not in first and (not spent or spent + self.took(name) <= budget):
                     spent += self.took(name)
                     chosen.append(name)
         return chosen
@@ -156,7 +157,8 @@ def say(words: str) -> None:
     os.write(SAYING, f"{words}\n".encode())
 
 
-SAYING = 2
+#: Standard error as it was before pytest took it.
+SAYING = os.dup(2)
 
 
 def died(mutant: Mutant, tests: Tests, live: Live, chosen: list[str]) -> str:
@@ -166,8 +168,7 @@ def died(mutant: Mutant, tests: Tests, live: Live, chosen: list[str]) -> str:
     if child == 0:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        live.put(mutant.module, mutant.tree)
-        forget()
+        live.put(mutant.module, mutant.tree())
         for number, name in enumerate(chosen):
             os.write(writing, f"{number}\n".encode())
             signal.setitimer(signal.ITIMER_PROF, GRACE + TIMES * tests.took(name))
@@ -234,7 +235,7 @@ def fresh(mutant: Mutant, tests: list[str], seconds: float) -> str:
     """The same in a process that has imported nothing of ours yet, in a copy of the tree; which of the tests is not known."""
     folder = Path(tempfile.mkdtemp(prefix="mutant-"))
     shutil.copytree(ROOT, folder / "t", ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".hypothesis", "*.db"))
-    (folder / "t" / mutant.module).write_text(mutant.source, encoding="utf-8")
+    (folder / "t" / mutant.module).write_text(ast.unparse(mutant.tree()), encoding="utf-8")
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
@@ -274,6 +275,7 @@ def work(wanted: argparse.Namespace, results: Results) -> Callable[[Tests, Live]
 
     def tries(tests: Tests, live: Live) -> None:
         server = ready(tests)
+        gc.freeze()  # what children share is not looked through, and so not copied, by each of them
         for module in wanted.only:
             killers: list[str] = []
             todo = sampled(module, wanted.sample)
@@ -281,7 +283,7 @@ def work(wanted: argparse.Namespace, results: Results) -> Callable[[Tests, Live]
                 known = results.known.get(each.name)
                 if known or (known == "" and not wanted.again):
                     continue
-                chosen = tests.reaching(each, killers)
+                chosen = tests.reaching(each, killers, wanted.budget)
                 if wanted.fresh:
                     killer = fresh(each, chosen, sum(map(tests.took, chosen))) if chosen else ""
                 else:
@@ -342,6 +344,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="try those that survived once more")
     parser.add_argument("--fresh", action="store_true", help="each in a process of its own that imports the changed text")
     parser.add_argument("--report", action="store_true", help="write MUTANTS.md from what is known, and try nothing")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of tests for one mutant, on each database")
     parser.add_argument("--tests", nargs="*", default=list(TESTS), metavar="TEST")
     parser.add_argument(
         "--without", nargs="*", default=list(SLOW), metavar="WORD", help="tests that have it in their names are left out"
@@ -352,8 +355,6 @@ def main() -> None:
         reasons = json.loads((HERE / "survivors.json").read_text(encoding="utf-8"))
         (HERE / "MUTANTS.md").write_text(as_markdown(wanted, results, reasons), encoding="utf-8")
         return
-    global SAYING
-    SAYING = os.dup(2)
     tests = Tests(wanted.results.with_suffix(".reached.json"))
     trying = Trying(work(wanted, results), tests, wanted.without)
     sys.exit(pytest.main([*OPTIONS, *wanted.tests], plugins=[trying, tests]))

@@ -1,15 +1,16 @@
 """Changes of one place in a function, and how they come into functions that are imported already."""
 
 import ast
-import copy
 import gc
 from collections.abc import Callable, Iterator
 from functools import _lru_cache_wrapper
+from itertools import islice
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
+OURS = ("escalation", "notifications", "workflows", "tests")
 REACHED = "__reached__"
 
 COMPARED = {
@@ -29,12 +30,13 @@ class Mutant(NamedTuple):
     #: Says the place without a line number, so that a reason that was given for it outlives changes elsewhere in the file.
     name: str
     statement: int
-    tree: ast.Module
+    number: int
 
-    @property
-    def source(self) -> str:
-        """The module's text with the change in it."""
-        return ast.unparse(self.tree)
+    def tree(self) -> ast.Module:
+        """The module with the change in it."""
+        tree = ast.parse((ROOT / self.module).read_text(encoding="utf-8"))
+        next(islice(_places(tree), self.number, None)).change()
+        return ast.fix_missing_locations(tree)
 
 
 class Place(NamedTuple):
@@ -50,17 +52,15 @@ class Place(NamedTuple):
 def mutants(module: str) -> list[Mutant]:
     """Every mutant of the functions of a module, in the order of its text; two of one name are told apart by a number."""
     source = (ROOT / module).read_text(encoding="utf-8")
-    tree, lines = ast.parse(source), source.splitlines()
+    lines = source.splitlines()
     found: dict[str, Mutant] = {}
-    for number, place in enumerate(_places(tree)):
-        changed = copy.deepcopy(tree)
-        list(_places(changed))[number].change()
+    for number, place in enumerate(_places(ast.parse(source))):
         said = f"{module} {place.function}: {place.what}: {lines[place.line - 1].strip()}"
         name, again = said, 1
         while name in found:
             again += 1
             name = f"{said} ({again})"
-        found[name] = Mutant(module, place.line, name, place.statement, ast.fix_missing_locations(changed))
+        found[name] = Mutant(module, place.line, name, place.statement, number)
     return list(found.values())
 
 
@@ -136,18 +136,23 @@ class Live:
     def __init__(self, modules: tuple[str, ...]) -> None:
         paths = {str(ROOT / module): module for module in modules}
         self._functions: dict[str, dict[tuple[str, int], list[FunctionType]]] = {module: {} for module in modules}
+        self._caches: list[Any] = []
         for each in gc.get_objects():
+            if isinstance(each, _lru_cache_wrapper) and str(getattr(each, "__module__", "")).partition(".")[0] in OURS:
+                self._caches.append(each)
             if isinstance(each, FunctionType) and each.__code__.co_filename in paths:
                 mine = self._functions[paths[each.__code__.co_filename]]
                 mine.setdefault(_key(each.__code__), []).append(each)
 
     def put(self, module: str, tree: ast.Module) -> None:
-        """From now on the module's functions are those of this tree. What was worked out while it was imported stays."""
+        """From now on the module's functions are those of this tree. What was worked out while it was imported stays; what was cached goes."""
         code = compile(tree, str(ROOT / module), "exec")
         for each in _codes(code):
             for function in self._functions[module].get(_key(each), ()):
                 if function.__code__ != each:
                     function.__code__ = each
+        for cache in self._caches:
+            cache.cache_clear()
 
     def trace(self, module: str, reached: Callable[[int], None]) -> None:
         """From now on every statement of the module's functions says its line when it is reached, from any thread."""
@@ -158,15 +163,6 @@ class Live:
         for functions in self._functions[module].values():
             for function in functions:
                 function.__globals__[REACHED] = reached
-
-
-def forget() -> None:
-    """What our functions remember of earlier calls is forgotten."""
-    for each in gc.get_objects():
-        if isinstance(each, _lru_cache_wrapper) and str(getattr(each, "__module__", "")).startswith(
-            ("escalation", "notif", "workf")
-        ):
-            each.cache_clear()
 
 
 def _key(code: CodeType) -> tuple[str, int]:
