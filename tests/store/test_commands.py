@@ -1,6 +1,6 @@
 """What people's commands check before they do anything, and what they say: names, dates, versions, numbers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -158,7 +158,7 @@ def test_what_is_merged_into_is_of_the_same_project_or_category_and_open(
 
 
 @pytest.fixture
-def moved(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Town, list[str]]]:
+def moved(town: Town, monkeypatch: pytest.MonkeyPatch) -> tuple[Town, list[str]]:
     """Issues whose deadline lies behind a day that has become a holiday; they are read two at a time."""
     monkeypatch.setattr(queries, "CHUNK", 2)
     numbers = [town.dispatched() for _ in range(3)]
@@ -166,7 +166,7 @@ def moved(town: Town, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Town, l
     with town.store.transaction() as session:
         session.add(CalendarDay(day=date(2026, 9, 7), working=False))
         touch(session)
-    yield town, numbers
+    return town, numbers
 
 
 def test_a_calendar_that_changed_moves_every_running_deadline_once(moved: tuple[Town, list[str]]) -> None:
