@@ -162,9 +162,7 @@ class Sweeper:
                     writing.put(batch)
         swept.examined += len(loaded)
         swept.conflicts += asked - len(loaded)
-        if dry_run:
-            session.rollback()
-        else:
+        if not dry_run:
             _no_longer_aside(session, ids)
         return swept
 
