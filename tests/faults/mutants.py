@@ -57,7 +57,16 @@ SLOW = (
     "cut",
 )
 #: Tests tried on one mutant: the quickest that reach it, and no more than take so long (seconds of CPU time), on each database.
-BUDGET = 6.0
+BUDGET = 3.0
+#: The tests that are about a module are tried before all others that reach it.
+HOME = {
+    "escalation/applying.py": ("store/test_applying",),
+    "escalation/sweep.py": ("store/test_sweep.py",),
+    "notifications/outbox.py": ("store/test_outbox",),
+    "escalation/commands.py": ("store/test_commands",),
+    "escalation/database.py": ("store/test_store", "store/test_database"),
+    **{f"workflows/{name}.py": ("unit/test_decisions",) for name in ("moves", "endings", "requests", "decision", "rules")},
+}
 #: A test hangs when it takes so many times its CPU time, and so many seconds; or when it does nothing for so long.
 TIMES, GRACE, IDLE = 10, 5.0, 60
 #: So much memory one child may take (bytes).
@@ -122,7 +131,7 @@ class Tests:
             for name in self.items
             if mutant.statement in self.known[name]["reached"].get(mutant.module, ()) and "took" in self.known[name]
         ]
-        found.sort(key=self.took)
+        found.sort(key=lambda name: (not any(home in name for home in HOME.get(mutant.module, ())), self.took(name)))
         first = [name for name in killers if name in found]
         chosen = list(first)
         for here in (False, True):
