@@ -174,7 +174,7 @@ def test_a_calendar_that_changed_moves_every_running_deadline_once(moved: tuple[
 
     def recount(now: datetime) -> int:
         with town.store.transaction() as session:
-            return commands.recount_deadlines(session, town.worlds.read(session), now, town.outgoing)
+            return len(commands.recount_deadlines(session, town.worlds.read(session), now, town.outgoing))
 
     due = town.facts(numbers[0]).due_at
     assert due is not None
