@@ -100,7 +100,9 @@ def test_requests_are_numbered_each_issue_by_itself_and_settled_once(store: Stor
 def test_every_stay_keeps_how_it_went(store: Store) -> None:
     """Signed for, moved on by hand, missed by two working days, paused for three; and at the top late until it was resolved."""
     town = Town(store)
-    number = working(town)
+    number = town.dispatched()
+    assert stays(town, number) == [("city", "dispatched", False, 0, 0), ("city", "", False, 0, 0)]
+    town.act(number, "acknowledge", HANDLER)
     assert stays(town, number) == [("city", "dispatched", False, 0, 0), ("city", "", True, 0, 0)]
     town.now = at("2026-09-03 10:00")
     town.act(number, "suspend", DEPARTMENT_COORDINATOR, until=SOON, reason="law_case")
@@ -114,6 +116,12 @@ def test_every_stay_keeps_how_it_went(store: Store) -> None:
     top = town.facts(number).due_at
     assert town.facts(number).stage == "province"
     assert top is not None
+    town.sweep(top + timedelta(days=2))
+    late = stays(town, number)[3]
+    town.act(number, "urge", OFFICE)
+    assert stays(town, number)[3] == late, "an entry that says nothing of the stay leaves it alone"
+    town.now = top + timedelta(days=8)
+    town.act(number, "reassign", OFFICE, to="PT0188", reason="换一家")
     town.sweep(top + timedelta(days=9))
     lead = town.look(lambda session, world: world.directory.by_id[town.facts(number).lead_id].code)
     town.act(number, "resolve", lead, reason="已送电")
@@ -124,6 +132,7 @@ def test_every_stay_keeps_how_it_went(store: Store) -> None:
         ("city", "dispatched", False, 0, 0),
         ("city", "escalated_by_hand", True, 0, 3),
         ("department", "escalated_overdue", False, 1, 0),
+        ("province", "reassigned", True, 2, 0),
         ("province", "closed", True, 2, 0),
     ]
     assert town.verify().ok

@@ -214,3 +214,14 @@ def test_a_deputy_named_in_an_action_is_a_party_that_is_there(town: Town) -> Non
     assert town.party(town.act(number, "dispatch", CITY_COORDINATOR, to="PT0030").lead_id) != town.party(
         town.facts(number).reporter_id
     )
+
+
+def test_looking_waits_for_nobody(postgresql: str, new_store: Callable[[str], Store]) -> None:
+    """Neither what may be done with an issue nor the one that another is merged into is locked."""
+    town, other = Town(new_store(f"{postgresql}&options=-c%20lock_timeout%3D300")), new_store(postgresql)
+    number, main = town.raise_issue(), town.raise_issue()
+    with other.transaction() as session:
+        session.connection().execute(text(f"SELECT id FROM issue WHERE number = '{main}' FOR UPDATE"))
+        look = town.look(lambda session, world: commands.actions_for(session, world, main, CITY_COORDINATOR, town.now))
+        assert "dispatch" in look
+        assert town.act(number, "merge", CITY_COORDINATOR, into=main).status == "merged"

@@ -1,7 +1,8 @@
 """The outbox's own guards: how much is claimed together, what is merged, when a message ends, and where each limit lies."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from sqlmodel import Session
@@ -44,6 +45,38 @@ def test_what_waits_for_the_same_people_is_claimed_with_it_once(session: Session
     add(session, "f", "g")
     assert [each.key for each in claim(session, 1)] == ["f"], "only if it is asked for"
     assert {each.key: each.attempts for each in claim(session, minutes=30)} == dict.fromkeys("abcdf", 2) | {"e": 1, "g": 1}
+
+
+def test_what_another_node_is_at_is_left_to_it(postgresql: str, new_store: Callable[[str], Store]) -> None:
+    one, other = new_store(postgresql), new_store(f"{postgresql}&options=-c%20lock_timeout%3D300")
+    with one.transaction() as session:
+        add(session, "a", "b")
+    with one.transaction() as first, other.transaction() as second:
+        assert [each.key for each in claim(first, 1)] == ["a"]
+        assert [each.key for each in claim(second)] == ["b"]
+
+
+def test_a_claim_says_until_when(session: Session) -> None:
+    add(session, "a")
+    claim(session)
+    (row,) = outbox.listing(session)
+    assert (row.lease_until, row.next_try_at, row.state) == (NOW + LEASE, NOW + LEASE, "sending")
+
+
+def test_what_is_in_one_digest_is_tried_again_at_one_moment_and_what_is_not_at_its_own(session: Session) -> None:
+    add(session, "a", "b")
+    add(session, "c", to="other@example.com")
+    merged = outbox.merge(session, claim(session), 1)
+    outbox.record(session, [(each, TryAgain("450")) for each in merged], NOW)
+    key = merged[0].merged_into
+    assert key == f"digest:{sha256(b'a' + bytes([10]) + b'b').hexdigest()[:32]}"
+    usual = outbox.USUAL.wait
+    assert {row.key: row.next_try_at - NOW for row in outbox.listing(session)} == {
+        "a": usual(key, 1), "b": usual(key, 1), "c": usual("c", 1)}  # fmt: skip
+
+
+def test_a_message_id_outlives_an_upgrade() -> None:
+    assert outbox.message_id("a", "example.com") == "<ca978112ca1bbdcafac231b39a23dc4d@example.com>"
 
 
 def test_many_are_changed_some_at_a_time(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,8 @@ def with_more() -> Iterator[str]:
     add(top, "remand", "office", to="owner")
     add(city, "suspend", "department_coordinator", until="2026-09-07", reason="law_case")
     add(city, "escalate_skip", "office")
+    for action, who in (("escalate", "office"), ("request_escalation", "department_handler")):
+        add(top, action, who)
     add(standing("city", WORK, "major"), "escalate_skip", "office")
     add(department, "transfer", "department_handler", to="city_target")
     add(department, "transfer", "department_handler", to="department_handler")
