@@ -327,8 +327,9 @@ def as_markdown(wanted: argparse.Namespace, results: Results, why: dict[str, str
     for title, group in (("the store", STORE), ("the rules", RULES)):
         rows = []
         for module in group:
-            tried = [each for each in sampled(module, wanted.sample) if each.name in results.known]
-            rows.append((len(mutants(module)), [results.known[each.name] for each in tried]))
+            found = mutants(module)
+            tried = [each for each in found if each.name in results.known]
+            rows.append((len(found), [results.known[each.name] for each in tried]))
             lines += _row(module, *rows[-1])
             alive += [each.name for each in tried if not results.known[each.name]]
         lines += _row(f"**{title}**", sum(row[0] for row in rows), [end for row in rows for end in row[1]])

@@ -11,8 +11,24 @@ from typing import Any
 
 import pytest
 
-from tests.unit.table import ACK, INTAKE, PAUSED, PEOPLE, REVIEW, STAGES, STATUSES, TABLE, WORK, ZONE, Case, may, standing
+from tests.unit.table import (
+    ACK,
+    INTAKE,
+    PAUSED,
+    PEOPLE,
+    REVIEW,
+    STAGES,
+    STATUSES,
+    TABLE,
+    WORK,
+    ZONE,
+    Case,
+    may,
+    rules_of,
+    standing,
+)
 from tests.unit.test_actions import WAITING, brought, scene
+from workflows.decision import recount
 from workflows.facts import Decision, Refusal, Request
 from workflows.rules import BLANK
 
@@ -181,7 +197,31 @@ def lives() -> Iterator[str]:
     )
 
 
-PARTS = {"Actions": actions, "Requests granted": granted, "What may be brought beside": with_more, "What time does": lives}
+def recounted() -> Iterator[str]:
+    """What becomes of an issue's deadline when a day ahead turns out to be a holiday, or a working day."""
+    for said_of, days in (("a holiday", {date(2026, 9, 8): False}), ("a working day", {date(2026, 9, 12): True})):
+        rules = rules_of(overrides=days)
+        cases = {f"{stage}.{status}": standing(stage, status) for stage in ("city", "province") for status in STATUSES}
+        late = standing("province", WORK)
+        late.tick("2026-09-09 17:01")
+        given = standing("city", WORK)
+        given.only(clock_span="given")
+        cases |= {"late at the top": late, "a date that a person gave": given}
+        cases |= {
+            "a day is left": standing("city", WORK).at("2026-09-11 17:01"),
+            "half a day": standing("city", WORK).at("2026-09-14 12:00"),
+        }
+        for name, case in cases.items():
+            yield f"{said_of}, {name}: {told(recount(case.snapshot(), rules, case.now))}"
+
+
+PARTS = {
+    "Actions": actions,
+    "Requests granted": granted,
+    "What may be brought beside": with_more,
+    "What time does": lives,
+    "What a new calendar does": recounted,
+}
 
 
 @pytest.mark.parametrize("part", PARTS)
