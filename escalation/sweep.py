@@ -97,14 +97,9 @@ class Sweeper:
         for _ in range(ROUNDS):
             if swept.next_wake_at is None or swept.next_wake_at > now:
                 break
-            if limit is not None and swept.examined >= limit:
-                break
             room = NOTICED if limit is None else min(NOTICED, limit - swept.examined)
-            ids = self._due(now, room)
-            if not ids:
-                break
             before = swept.examined
-            for chunk in _chunks(sorted(ids), TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]):
+            for chunk in _chunks(sorted(self._due(now, room)), TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]):
                 if self._stopping.is_set():
                     return swept
                 self._move(chunk, now, swept, dry_run)
@@ -167,9 +162,7 @@ class Sweeper:
                     writing.put(batch)
         swept.examined += len(loaded)
         swept.conflicts += asked - len(loaded)
-        if dry_run:
-            session.rollback()
-        else:
+        if not dry_run:
             _no_longer_aside(session, ids)
         return swept
 

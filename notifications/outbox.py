@@ -248,11 +248,9 @@ def digest_key(messages: Sequence[Claimed]) -> str:
     return "digest:" + sha256("\n".join(sorted(each.key for each in messages)).encode()).hexdigest()[:32]
 
 
-def _set(connection: Connection, ids: Sequence[int], values: dict[str, Any]) -> int:
-    done = 0
+def _set(connection: Connection, ids: Sequence[int], values: dict[str, Any]) -> None:
     for start in range(0, len(ids), STEP):
-        done += connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids[start : start + STEP])).values(**values)).rowcount
-    return done
+        connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids[start : start + STEP])).values(**values))
 
 
 def _claimed(row: Any, token: str) -> Claimed:
@@ -346,14 +344,14 @@ def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL, lan
     It is read from the store, so that many nodes, or one that restarts, do not lock an account by trying a wrong password.
     """
     soon = and_(OUTBOX.c.next_try_at > now, OUTBOX.c.next_try_at <= now + policy.hold)
-    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD, autoescape=True))
+    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD))
     mine = select(OUTBOX.c.next_try_at).where(WAITING, soon, held, lane.holds(OUTBOX.c.channel))
     return session.connection().execute(mine.order_by(OUTBOX.c.next_try_at.desc()).limit(1)).scalar()
 
 
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
     """Dead messages get another life, and held ones their turn, all of them or these; how many."""
-    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD, autoescape=True))
+    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD))
     chosen = or_(OUTBOX.c.state == "dead", held)
     if ids is not None:
         chosen = and_(chosen, OUTBOX.c.id.in_(ids))

