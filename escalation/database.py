@@ -42,6 +42,8 @@ class Store:
             self.engine = create_engine(
                 url,
                 pool_pre_ping=True,
+                pool_size=10,
+                max_overflow=40,
                 connect_args={
                     "connect_timeout": connect_seconds,
                     "application_name": "escalation",
@@ -125,7 +127,8 @@ class Store:
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": busy_seconds})
+    # as many as there are threads that answer pages; a connection that is closed takes what it has read with it
+    engine = create_engine(url, connect_args={"timeout": busy_seconds}, pool_size=20, max_overflow=30)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine
