@@ -211,7 +211,7 @@ def _place(cursor: str, sort: str) -> tuple[int, str | datetime, int]:
 
 
 def _beyond(column: ColumnElement[Any] | None, value: str | datetime, last: int, largest_first: bool) -> ColumnElement[bool]:
-    further = ISSUE.c.id < last if largest_first else ISSUE.c.id > last
+    further: ColumnElement[bool] = ISSUE.c.id < last if largest_first else ISSUE.c.id > last
     if column is None:
         return further
     bound = literal(value, column.type) if isinstance(value, str) else literal(value, Moment())
@@ -292,7 +292,8 @@ def _beyond_yellow(world: World, now: datetime) -> ColumnElement[bool]:
     first_green = datetime.combine(calendar.add_working_days(calendar.local_day(now), days + 1), time(), calendar.zone)
     bound = literal(utc(first_green), Moment())
     # round the clock, the midnight that begins it still ends the day before
-    return ISSUE.c.due_at > bound if calendar.closes is None else ISSUE.c.due_at >= bound
+    beyond: ColumnElement[bool] = ISSUE.c.due_at > bound if calendar.closes is None else ISSUE.c.due_at >= bound
+    return beyond
 
 
 def _projects(world: World, wanted: Filter) -> list[int]:

@@ -272,7 +272,8 @@ def gathered(
         left -= connection.execute(select(func.count()).select_from(part.limit(left + 1).subquery())).scalar() or 0
         if left < 0:
             return None
-    return ISSUE.c.id.in_(union(*parts))
+    few: ColumnElement[bool] = ISSUE.c.id.in_(union(*parts))
+    return few
 
 
 def listing(

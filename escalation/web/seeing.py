@@ -50,7 +50,7 @@ LONG, KEPT = 0.3, timedelta(minutes=1)
 
 def lights(session: Session, world: World, seen: Sight, now: datetime) -> tuple[list[Counted], datetime]:
     """How many open issues of each project, stage and light, and since when that is so: a count that took long is kept."""
-    known = world.memo.get(("lights", seen))
+    known: tuple[list[Counted], datetime] | None = world.memo.get(("lights", seen))
     if known is not None and timedelta(0) <= now - known[1] < KEPT:
         return known
     begun = perf_counter()
