@@ -110,6 +110,8 @@ def together(url: str, browsers: Sequence[Any], seconds: int, bite: int, pause: 
     ]
     for each in people:
         each.start()
+    sleep(READS[1])
+    warm = perf_counter()
     sleep(2 * READS[1])
     due = _due(url)
     process = subprocess.Popen([sys.executable, __file__, url, str(bite), str(pause)], stdout=subprocess.PIPE, text=True)
@@ -126,7 +128,9 @@ def together(url: str, browsers: Sequence[Any], seconds: int, bite: int, pause: 
         each.join(120)
     seen = [each for person in people for each in person.seen]
     during = [each for each in seen if each[1] + each[2] >= began and each[1] <= ended]
-    found: list[dict[str, object]] = [_row(f"{len(people)} people before", "page", [each for each in seen if each not in during])]
+    found: list[dict[str, object]] = [
+        _row(f"{len(people)} people before", "page", [each for each in seen if warm <= each[1] and each[1] + each[2] < began])
+    ]
     found += [_row(f"{len(people)} people in a sweep", kind, during) for kind in ("page", "action")]
     return [
         *found,

@@ -48,6 +48,7 @@ def mine(desk: Seated) -> Response:
     values = {
         "groups": [(kind, some) for kind, some in grouped if some],
         "total": len(tasks),
+        "more": len(tasks) >= LOOKED_AT,
         "stages": stages,
         "leads_to": _leads_to,
         "at_once": AT_ONCE,
