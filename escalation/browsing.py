@@ -2,46 +2,90 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, and_, case, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, not_, or_, select, true
 from sqlmodel import Session
 
 from escalation import searching, views
 from escalation.clock import utc
 from escalation.errors import UsageError
 from escalation.queries import ISSUE
-from escalation.scope import Sight, visible
+from escalation.scope import Sight, visible, within
 from escalation.world import World
 from notifications.moments import Moment
-from workflows.facts import STATUSES
+from workflows.facts import OPEN, STATUSES
 
 #: The clock of an issue stands still in these.
 STILL = ("pending_review", "suspended")
+LIGHTS = ("red", "yellow", "green")
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
 MOST = 200
 #: No key of a table is greater.
 LARGEST = 2**53
 #: From which likeness on two titles may mean the same.
 ALIKE = 0.45
+#: More than so many are not counted: nobody reads on, and at a million issues counting would take longer than the page.
+MANY = 1_000
 _RUNNING = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL), ISSUE.c.due_at.is_not(None))
-#: How a list may be sorted: name -> column, and whether the largest comes first. `worst`: the longest overdue first, and
+_HALTED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.in_(STILL), ISSUE.c.due_at.is_not(None))
+_UNDATED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.due_at.is_(None))
+
+
+class Part(NamedTuple):
+    """A part of a list: which issues, and by which column they are sorted (None: by their ids alone)."""
+
+    those: ColumnElement[bool]
+    column: ColumnElement[Any] | None
+    #: Only what is over, only what is open, or both.
+    over: bool | None = None
+    #: Only where the clock stands still, only where it runs, or both.
+    still: bool | None = None
+
+    def is_empty(self, wanted: "Filter") -> bool:
+        """Is nothing of it wanted? It need not be looked through then."""
+        ended = wanted.state == "over" or bool(wanted.status and wanted.status not in OPEN)
+        clocked = bool(wanted.light or wanted.overdue)
+        live = clocked or wanted.state == "open" or wanted.status in OPEN
+        running = clocked or bool(wanted.status and wanted.status not in STILL)
+        return bool(
+            (self.over is True and live and not ended)
+            or (self.over is False and ended)
+            or (self.still is True and running)
+            or (self.still is False and wanted.status in STILL)
+        )
+
+
+_RUNS = Part(_RUNNING, ISSUE.c.due_at, over=False, still=False)
+_DATED = Part(ISSUE.c.due_at.is_not(None), ISSUE.c.due_at)
+_CHANGED = func.coalesce(ISSUE.c.changed_at, ISSUE.c.raised_at)
+#: How a list may be sorted: name -> its parts one after the other, and whether the largest comes first. Each part is read in
+#: the order of an index; one expression over all of them would sort a million rows. `worst`: the longest overdue first, and
 #: where no clock runs last.
-SORTS: Mapping[str, tuple[ColumnElement[Any], bool]] = {
-    "worst": (case((_RUNNING, ISSUE.c.due_at), else_=literal(FAR, Moment())), False),
-    "due": (func.coalesce(ISSUE.c.due_at, literal(FAR, Moment())), False),
-    "-due": (func.coalesce(ISSUE.c.due_at, literal(FAR, Moment())), True),
-    "number": (ISSUE.c.number, False),
-    "-number": (ISSUE.c.number, True),
-    "raised": (ISSUE.c.raised_at, False),
-    "-raised": (ISSUE.c.raised_at, True),
-    "changed": (func.coalesce(ISSUE.c.changed_at, ISSUE.c.raised_at), False),
-    "-changed": (func.coalesce(ISSUE.c.changed_at, ISSUE.c.raised_at), True),
+SORTS: Mapping[str, tuple[tuple[Part, ...], bool]] = {
+    "worst": (
+        (
+            _RUNS,
+            Part(_HALTED, ISSUE.c.due_at, over=False, still=True),
+            Part(_UNDATED, None, over=False),
+            Part(ISSUE.c.closed_at.is_not(None), None, over=True),
+        ),
+        False,
+    ),
+    "due": ((_DATED, Part(ISSUE.c.due_at.is_(None), None)), False),
+    "-due": ((Part(ISSUE.c.due_at.is_(None), None), _DATED), True),
+    "number": ((Part(true(), ISSUE.c.number),), False),
+    "-number": ((Part(true(), ISSUE.c.number),), True),
+    "raised": ((Part(true(), ISSUE.c.raised_at),), False),
+    "-raised": ((Part(true(), ISSUE.c.raised_at),), True),
+    "changed": ((Part(true(), _CHANGED),), False),
+    "-changed": ((Part(true(), _CHANGED),), True),
 }
 
 
@@ -84,47 +128,103 @@ def page(
         raise UsageError(f"limit {limit} is out of range", f"1 to {MOST}")
     if wanted.sort not in SORTS:
         raise UsageError(f"there is no sorting {wanted.sort!r}", f"use one of {', '.join(SORTS)}")
-    column, largest_first = SORTS[wanted.sort]
-    statement = select(ISSUE, column.label("sorted_by")).where(narrowed(session, wanted, seen, world, now))
-    if cursor:
-        statement = statement.where(_after(cursor, wanted.sort))
-    order = (column.desc(), ISSUE.c.id.desc()) if largest_first else (column, ISSUE.c.id)
-    rows = session.connection().execute(statement.order_by(*order).limit(limit + 1)).all()
-    more = rows[limit - 1] if len(rows) > limit else None
-    return Page([views.issue(row, world, now) for row in rows[:limit]], _cursor(more, wanted.sort) if more is not None else "")
+    parts, largest_first = SORTS[wanted.sort]
+    begun, value, last = _place(cursor, wanted.sort) if cursor else (0, "", -1)
+    fits = and_(narrowed(session, wanted, world, now), within(session.connection(), seen))
+    lights = _of_light(wanted.light, world, utc(now))
+    rows: list[tuple[int, Any]] = []
+    for place, part in enumerate(parts):
+        if place < begun or len(rows) > limit or part.is_empty(wanted):
+            continue
+        # of those with a deadline only the bounds of the deadline: an index begins and ends there
+        lit_so = lights[0] if part.column is ISSUE.c.due_at else or_(*lights)
+        statement = select(ISSUE, _key(part).label("sorted_by")).where(fits, lit_so, part.those)
+        if cursor and place == begun:
+            statement = statement.where(_beyond(part.column, value, last, largest_first))
+        order = [each.desc() if largest_first else each for each in (part.column, ISSUE.c.id) if each is not None]
+        found = session.connection().execute(statement.order_by(*order).limit(limit + 1 - len(rows)))
+        rows += [(place, row) for row in found]
+    following = _cursor(wanted.sort, *rows[limit - 1]) if len(rows) > limit else ""
+    return Page([views.issue(row, world, now) for _, row in rows[:limit]], following)
 
 
-def count(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> int:
-    """How many issues fit."""
-    statement = select(func.count()).select_from(ISSUE).where(narrowed(session, wanted, seen, world, now))
-    return session.connection().execute(statement).scalar() or 0
+def _key(part: Part) -> ColumnElement[Any]:
+    return literal(FAR, Moment()) if part.column is None else part.column
 
 
-def _cursor(row: Any, sort: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many issues fit, and how many of them have each light. A number above MANY says that there are more than MANY."""
+
+    total: int
+    lights: Mapping[str, int]
+
+
+def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, whole: Page | None = None) -> Tally:
+    """Counts a list as far as anybody reads on. `whole`: its first page, when that is all of it."""
+    if whole is not None:
+        found = Counter(each["light"] for each in whole.items)
+        return Tally(len(whole.items), {each: found[each] for each in LIGHTS})
+    connection, now = session.connection(), utc(now)
+    fits = and_(narrowed(session, wanted, world, now), within(connection, seen))
+    if wanted.light:
+        total = _many(connection, fits, _of_light(wanted.light, world, now))
+        return Tally(total, {each: total * (each == wanted.light) for each in LIGHTS})
+    some = select(lit(world, now).label("light")).where(fits).limit(MANY + 1).subquery()
+    counted = select(some.c.light, func.count()).group_by(some.c.light)
+    lights: dict[str, int] = {name: count for name, count in connection.execute(counted)}
+    total = sum(lights.values())
+    if total > MANY:
+        lights = {each: _many(connection, fits, _of_light(each, world, now)) for each in LIGHTS if not _RUNS.is_empty(wanted)}
+    return Tally(total, {each: lights.get(each, 0) for each in LIGHTS})
+
+
+def _many(connection: Connection, fits: ColumnElement[bool], either: Sequence[ColumnElement[bool]]) -> int:
+    """How many fit and are of one or the other kind, as far as they are counted; no issue is of two kinds."""
+    found = 0
+    for each in either:
+        some = select(ISSUE.c.id).where(fits, each).limit(MANY + 1 - found).subquery()
+        found += connection.execute(select(func.count()).select_from(some)).scalar() or 0
+        if found > MANY:
+            break
+    return found
+
+
+def _cursor(sort: str, part: int, row: Any) -> str:
     value = row.sorted_by
-    told = [sort, value.isoformat() if isinstance(value, datetime) else value, row.id]
+    told = [sort, part, value.isoformat() if isinstance(value, datetime) else value, row.id]
     return base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
 
 
-def _after(cursor: str, sort: str) -> ColumnElement[bool]:
+def _place(cursor: str, sort: str) -> tuple[int, str | datetime, int]:
+    """Where a list goes on: in which of its parts, after which value and id. Raises UsageError."""
     try:
-        of, value, last = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        column, largest_first = SORTS[of]
-        if of != sort or not isinstance(last, int) or abs(last) > LARGEST or not isinstance(value, str) or "\x00" in value:
+        of, part, value, last = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        parts, _ = SORTS[of]
+        if of != sort or not all(isinstance(each, int) and 0 <= each <= LARGEST for each in (part, last)) or part >= len(parts):
             raise ValueError(of)
-        value = value if of.endswith("number") else utc(datetime.fromisoformat(value))
+        if not isinstance(value, str) or "\x00" in value:
+            raise ValueError(value)
+        return part, value if of.endswith("number") else utc(datetime.fromisoformat(value)), last
     except (ValueError, KeyError, TypeError, OverflowError, binascii.Error) as error:
         raise UsageError("this cursor is not of this list", "begin again without a cursor") from error
+
+
+def _beyond(column: ColumnElement[Any] | None, value: str | datetime, last: int, largest_first: bool) -> ColumnElement[bool]:
+    further: ColumnElement[bool] = ISSUE.c.id < last if largest_first else ISSUE.c.id > last
+    if column is None:
+        return further
     bound = literal(value, column.type) if isinstance(value, str) else literal(value, Moment())
+    # the first condition is what an index can begin at
     if largest_first:
-        return or_(column < bound, and_(column == bound, ISSUE.c.id < last))
-    return or_(column > bound, and_(column == bound, ISSUE.c.id > last))
+        return and_(column <= bound, or_(column < bound, further))
+    return and_(column >= bound, or_(column > bound, further))
 
 
-def narrowed(session: Session, wanted: Filter, seen: Sight, world: World, now: datetime) -> ColumnElement[bool]:
-    """The condition of a filter, within what somebody sees. Raises UsageError for a word it does not know."""
+def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> ColumnElement[bool]:
+    """The condition of a filter, but for its light (`_of_light`). Raises UsageError for a word it does not know."""
     now = utc(now)
-    conditions = [visible(seen)]
+    conditions: list[ColumnElement[bool]] = [true()]
     _known(wanted, world)
     for name in ("stage", "status", "category", "severity"):
         if value := getattr(wanted, name):
@@ -135,8 +235,6 @@ def narrowed(session: Session, wanted: Filter, seen: Sight, world: World, now: d
         conditions.append(ISSUE.c.closed_at.is_not(None))
     if wanted.overdue:
         conditions.append(is_overdue(now))
-    if wanted.light:
-        conditions.append(lit(world, now) == wanted.light)
     if wanted.city or wanted.department or wanted.project:
         conditions.append(ISSUE.c.project_id.in_(_projects(world, wanted)))
     if wanted.mine:
@@ -148,7 +246,7 @@ def narrowed(session: Session, wanted: Filter, seen: Sight, world: World, now: d
 
 def _known(wanted: Filter, world: World) -> None:
     known = {
-        "light": ("red", "yellow", "green"),
+        "light": LIGHTS,
         "state": ("open", "over"),
         "status": STATUSES,
         "stage": tuple(stage.key for stage in world.rules().workflow.stages) if world.active else (),
@@ -162,28 +260,40 @@ def _known(wanted: Filter, world: World) -> None:
 
 def is_overdue(now: datetime) -> ColumnElement[bool]:
     """Open, its clock running, and past its deadline: `explaining.overdue` as a condition."""
-    running = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL))
-    return and_(running, or_(ISSUE.c.overdue_at.is_not(None), ISSUE.c.due_at < literal(now, Moment())))
+    return and_(_ticking(), or_(ISSUE.c.overdue_at.is_not(None), ISSUE.c.due_at < literal(now, Moment())))
+
+
+def _ticking() -> ColumnElement[bool]:
+    return and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL))
 
 
 def lit(world: World, now: datetime) -> ColumnElement[str]:
     """`red`, `yellow`, `green`, or the empty text where no clock runs: `explaining.light` as an expression."""
+    is_green = or_(ISSUE.c.due_at.is_(None), _beyond_yellow(world, now))
+    return case((not_(_ticking()), ""), (is_overdue(now), "red"), (is_green, "green"), else_="yellow")
+
+
+def _of_light(light: str, world: World, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The same as conditions, one or the other, of one light or of any, whose bounds an index can begin and end at."""
+    if not light:
+        return (true(),)
+    if light == "red":
+        return (is_overdue(now),)
+    in_time, beyond = and_(_ticking(), ISSUE.c.overdue_at.is_(None)), _beyond_yellow(world, now)
+    if light == "green":
+        return and_(in_time, beyond), and_(in_time, ISSUE.c.due_at.is_(None))
+    return (and_(in_time, ISSUE.c.due_at >= literal(now, Moment()), not_(beyond)),)
+
+
+def _beyond_yellow(world: World, now: datetime) -> ColumnElement[bool]:
+    """Is the deadline on a working day that is too far ahead to be yellow?"""
     calendar = world.calendar
     days = world.rules().workflow.yellow_light.amount if world.active else 0
-    # the first working day that is too far ahead to be yellow; round the clock, its first midnight still ends the day before
     first_green = datetime.combine(calendar.add_working_days(calendar.local_day(now), days + 1), time(), calendar.zone)
-    is_green = (
-        ISSUE.c.due_at > literal(utc(first_green), Moment())
-        if calendar.closes is None
-        else (ISSUE.c.due_at >= literal(utc(first_green), Moment()))
-    )
-    running = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL))
-    return case(
-        (not_(running), ""),
-        (is_overdue(now), "red"),
-        (or_(ISSUE.c.due_at.is_(None), is_green), "green"),
-        else_="yellow",
-    )
+    bound = literal(utc(first_green), Moment())
+    # round the clock, the midnight that begins it still ends the day before
+    beyond: ColumnElement[bool] = ISSUE.c.due_at > bound if calendar.closes is None else ISSUE.c.due_at >= bound
+    return beyond
 
 
 def _projects(world: World, wanted: Filter) -> list[int]:
@@ -220,4 +330,4 @@ def similar(
     return [each for likeness, each in sorted(alike, key=lambda pair: -pair[0]) if likeness >= ALIKE][:5]
 
 
-__all__ = ["Filter", "Page", "board", "count", "page", "similar"]
+__all__ = ["Filter", "Page", "Tally", "board", "page", "similar", "tally"]

@@ -183,6 +183,4 @@ def candidates(action: str, snapshot: Snapshot, rules: Rules) -> tuple[Party, ..
 
 def _handlers(directory: Directory, snapshot: Snapshot, levels: tuple[str, ...]) -> tuple[Party, ...]:
     """The handlers of the organs of these levels; of cities only the project's own."""
-    city = snapshot.route.project.city
-    found = [each for each in directory.handlers.values() if each.level in levels and each.city in ("", city)]
-    return tuple(sorted(found, key=lambda each: (levels.index(each.level), each.id)))
+    return directory.handlers_at(levels, snapshot.route.project.city)

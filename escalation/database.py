@@ -47,6 +47,8 @@ class Store:
             self.engine = create_engine(
                 url,
                 pool_pre_ping=True,
+                pool_size=10,
+                max_overflow=40,
                 connect_args={
                     "connect_timeout": connect_seconds,
                     "application_name": "escalation",
@@ -130,8 +132,10 @@ class Store:
 
 
 def _sqlite(url: str, busy_seconds: float) -> Engine:
-    # the newest connection back is the next one out: its pages and statements are warm, and the others' are not filled as well
-    engine = create_engine(url, connect_args={"timeout": busy_seconds, "cached_statements": STATEMENTS}, pool_use_lifo=True)
+    # as many as there are threads that answer pages; a connection that is closed takes what it has read with it. The newest
+    # one back is the next one out: its pages and statements are warm, and the others' are not filled as well
+    driver = {"timeout": busy_seconds, "cached_statements": STATEMENTS}
+    engine = create_engine(url, connect_args=driver, pool_size=20, max_overflow=30, pool_use_lifo=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine

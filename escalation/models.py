@@ -157,7 +157,7 @@ class Issue(SQLModel, table=True):
     category: str
     severity: str
     organ: str = ""
-    reporter_id: int = Field(foreign_key="party.id")
+    reporter_id: int = Field(foreign_key="party.id", index=True)
     raised_at: datetime = moment(nullable=False)
     stage: str
     status: str
@@ -228,7 +228,23 @@ Index(
     sqlite_where=Issue.__table__.c.closed_at.is_not(None),  # type: ignore[attr-defined]
     postgresql_where=Issue.__table__.c.closed_at.is_not(None),  # type: ignore[attr-defined]
 )
-Index("ix_issue_stage_status_due", Issue.__table__.c.stage, Issue.__table__.c.status, Issue.__table__.c.due_at)  # type: ignore[attr-defined]
+#: What lists and to-dos are narrowed by, in the order of the deadlines, so that no row is read that is not shown. `closed_at`
+#: is in it, always empty, because SQLite reads an index alone only where it has every column that is named.
+_LISTED = (
+    "due_at id stage status overdue_at category severity project_id lead_id responsible_id reporter_id delegate_id confirmed"
+)
+Index(
+    "ix_issue_open",
+    *[Issue.__table__.c[name] for name in [*_LISTED.split(), "closed_at"]],  # type: ignore[attr-defined]
+    sqlite_where=Issue.__table__.c.closed_at.is_(None),  # type: ignore[attr-defined]
+    postgresql_where=Issue.__table__.c.closed_at.is_(None),  # type: ignore[attr-defined]
+)
+Index(
+    "ix_issue_delegate_id",
+    Issue.__table__.c.delegate_id,  # type: ignore[attr-defined]
+    sqlite_where=Issue.__table__.c.delegate_id.is_not(None),  # type: ignore[attr-defined]
+    postgresql_where=Issue.__table__.c.delegate_id.is_not(None),  # type: ignore[attr-defined]
+)
 
 
 class Assignment(SQLModel, table=True):
@@ -273,6 +289,14 @@ class RequestRow(SQLModel, table=True):
     decided_by_id: int | None = None
     decided_at: datetime | None = moment()
     answer: str = Field(default="", sa_column=Column(Text, nullable=False))
+
+
+Index(
+    "ix_request_target_id",
+    RequestRow.__table__.c.target_id,  # type: ignore[attr-defined]
+    sqlite_where=RequestRow.__table__.c.target_id.is_not(None),  # type: ignore[attr-defined]
+    postgresql_where=RequestRow.__table__.c.target_id.is_not(None),  # type: ignore[attr-defined]
+)
 
 
 class JournalEntry(SQLModel, table=True):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select, union
 
 from escalation.errors import DatabaseTrouble, NotFound, Refused
 from escalation.models import (
@@ -24,6 +24,8 @@ from escalation.world import World
 from notifications.outbox import WEBHOOK
 from workflows.facts import Facts, Request, Snapshot
 
+#: So many issues are looked up one by one sooner than all open ones are read in order.
+FEW = 5_000
 #: Rows are read this many at a time where a statement names them one by one.
 CHUNK = 1000
 
@@ -260,6 +262,20 @@ def unpacked(content: bytes) -> Whole:
         return Whole(parts[0][0], *parts[1:])
     except (zlib.error, ValueError, LookupError, TypeError) as error:
         raise DatabaseTrouble(f"a piece of the archive is damaged: {error}", "restore the newest backup") from error
+
+
+def gathered(
+    connection: Connection, reasons: Sequence[ColumnElement[bool]], asked: Select[tuple[int]]
+) -> ColumnElement[bool] | None:
+    """`id IN (…)` over what an index answers for each reason, and over those asked about; None when these are not few."""
+    parts = [*[select(ISSUE.c.id).where(each) for each in reasons], asked]
+    left = FEW
+    for part in parts:
+        left -= connection.execute(select(func.count()).select_from(part.limit(left + 1).subquery())).scalar() or 0
+        if left < 0:
+            return None
+    few: ColumnElement[bool] = ISSUE.c.id.in_(union(*parts))
+    return few
 
 
 def listing(

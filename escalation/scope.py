@@ -11,6 +11,7 @@ from datetime import date
 
 from sqlalchemy import ColumnElement, Connection, Select, false, or_, select, true
 
+from escalation import queries
 from escalation.errors import NotFound
 from escalation.queries import ARCHIVED, ISSUE, REQUEST
 from escalation.world import World
@@ -80,9 +81,24 @@ def visible(seen: Sight) -> ColumnElement[bool]:
         return true()
     if not seen.projects and not seen.parties:
         return false()
+    return or_(*_reasons(seen), ISSUE.c.id.in_(_asked(seen)))
+
+
+def _reasons(seen: Sight) -> list[ColumnElement[bool]]:
     columns = (ISSUE.c.lead_id, ISSUE.c.responsible_id, ISSUE.c.reporter_id, ISSUE.c.delegate_id)
-    asked = select(REQUEST.c.issue_id).where(REQUEST.c.target_id.in_(seen.parties))
-    return or_(ISSUE.c.project_id.in_(seen.projects), *[each.in_(seen.parties) for each in columns], ISSUE.c.id.in_(asked))
+    return [ISSUE.c.project_id.in_(seen.projects), *[each.in_(seen.parties) for each in columns]]
+
+
+def _asked(seen: Sight) -> Select[tuple[int]]:
+    return select(REQUEST.c.issue_id).where(REQUEST.c.target_id.in_(seen.parties))
+
+
+def within(connection: Connection, seen: Sight) -> ColumnElement[bool]:
+    """The same condition as `visible`, in the words that are read fastest: few issues by their ids, many in a list's order."""
+    if seen.everything or (not seen.projects and not seen.parties):
+        return visible(seen)
+    found = queries.gathered(connection, [*_reasons(seen)], _asked(seen))
+    return visible(seen) if found is None else found
 
 
 def refuse_unseen(connection: Connection, seen: Sight, number: str) -> None:

@@ -5,22 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, not_, or_, select
 from sqlmodel import Session
 
 from escalation import queries, views
-from escalation.browsing import FAR, is_overdue
+from escalation.browsing import is_overdue
 from escalation.choices import Choice, choices
 from escalation.clock import utc
 from escalation.queries import ISSUE, REQUEST
 from escalation.scope import Sight, visible
 from escalation.world import World
-from notifications.moments import Moment
 from workflows.facts import Facts, Request
 from workflows.parties import Party, Project
 
 #: How many issues are looked through for somebody's to-do, those due first: nobody does more in a day.
-LOOKED_AT = 300
+LOOKED_AT = 100
 #: The actions that make a task, or that one leads to.
 ASKED = frozenset(
     """
@@ -49,8 +48,15 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     now, today = utc(now), world.calendar.local_day(now)
     mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
     connection = session.connection()
-    statement = _perhaps_mine(mine, world, now).where(visible(seen))
-    rows = connection.execute(statement.order_by(func.coalesce(ISSUE.c.due_at, literal(FAR, Moment()))).limit(LOOKED_AT)).all()
+    statement = select(ISSUE).where(ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), visible(seen))
+    rows: list[Any] = []
+    # those without a deadline come last; each half is read in the order of an index
+    for half in (
+        statement.where(ISSUE.c.due_at.is_not(None)).order_by(ISSUE.c.due_at, ISSUE.c.id),
+        statement.where(ISSUE.c.due_at.is_(None)).order_by(ISSUE.c.id),
+    ):
+        if len(rows) < LOOKED_AT:
+            rows += connection.execute(half.limit(LOOKED_AT - len(rows)))
     loaded = queries.load(connection, world, [row.number for row in rows], now, lock=False) if rows else {}
     tasks = []
     for row in rows:
@@ -92,24 +98,26 @@ def _working(issue: dict[str, Any], facts: Facts, now: datetime) -> str:
     return "report" if late else "processing"
 
 
-def _perhaps_mine(mine: Sequence[Party], world: World, now: datetime) -> Select[Any]:
+def _perhaps_mine(connection: Connection, mine: Sequence[Party], world: World, now: datetime) -> ColumnElement[bool]:
     """The open issues that may want something of these parties; the rules have the last word."""
     ids = [each.id for each in mine]
     organs = {each.organ for each in mine if each.role == "responsible_party"}
     handlers = [*ids, *(each.id for each in world.directory.parties if each.organ in organs and each.organ)]
-    asked = select(REQUEST.c.issue_id).where(REQUEST.c.state == "pending")
-    wanted: list[ColumnElement[bool]] = [
-        and_(ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake")), ISSUE.c.lead_id.in_(handlers)),
-        and_(
-            ISSUE.c.status.in_(("pending_ack", "processing")), or_(ISSUE.c.delegate_id.in_(ids), ISSUE.c.responsible_id.in_(ids))
-        ),
-        ISSUE.c.id.in_(asked.where(REQUEST.c.target_id.in_(ids))),
+    pending = select(REQUEST.c.issue_id).where(REQUEST.c.state == "pending")
+    asked = pending.where(REQUEST.c.target_id.in_(ids))
+    at_work = ISSUE.c.status.in_(("pending_ack", "processing"))
+    theirs = [
+        and_(ISSUE.c.lead_id.in_(handlers), ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake"))),
+        and_(ISSUE.c.delegate_id.in_(ids), at_work),
+        and_(ISSUE.c.responsible_id.in_(ids), at_work),
     ]
-    wanted += [_coordinated(each, world, asked, now) for each in mine]
-    return select(ISSUE).where(ISSUE.c.closed_at.is_(None), or_(*wanted))
+    coordinated = [each for party in mine if (each := _coordinated(party, world, pending, now)) is not None]
+    if not coordinated and (few := queries.gathered(connection, theirs, asked)) is not None:
+        return few
+    return or_(*theirs, ISSUE.c.id.in_(asked), *coordinated)
 
 
-def _coordinated(party: Party, world: World, asked: Select[Any], now: datetime) -> ColumnElement[bool]:
+def _coordinated(party: Party, world: World, pending: Select[Any], now: datetime) -> ColumnElement[bool] | None:
     """What a coordinator dispatches, reviews and decides, at their stage and, where they are asked as a superior, below it."""
     stages = world.rules().workflow.stages if world.active else ()
     found: list[ColumnElement[bool]] = []
@@ -121,13 +129,13 @@ def _coordinated(party: Party, world: World, asked: Select[Any], now: datetime) 
             and_(ISSUE.c.stage == stage.key, ISSUE.c.status == "pending_intake"),
             and_(ISSUE.c.stage.in_(keys), ISSUE.c.status == "pending_review"),
             and_(ISSUE.c.stage == stage.key, is_overdue(now)),
-            ISSUE.c.id.in_(asked.where(REQUEST.c.decider != "target")),
+            ISSUE.c.id.in_(pending.where(REQUEST.c.decider != "target")),
         )
         covered = [each.id for each in world.projects.values() if _covers(stage.coordinator.of, party, each)]
         found.append(and_(waits, ISSUE.c.project_id.in_(covered)) if stage.coordinator.of != "everywhere" else waits)
     if party.role in ("sponsor_liaison", "sponsor_leader"):
         found.append(and_(ISSUE.c.status == "pending_review", not_(ISSUE.c.confirmed)))
-    return or_(*found) if found else ISSUE.c.id == -1
+    return or_(*found) if found else None
 
 
 def _covers(of: str, party: Party, project: Project) -> bool:

@@ -6,6 +6,7 @@ It changes seldom, so it is read once and kept until a stamp in the database say
 from collections import Counter
 from datetime import date, time
 from functools import lru_cache
+from threading import Lock
 from typing import Any, TypeVar
 
 from sqlalchemy import update
@@ -123,13 +124,19 @@ class WorldReader:
     def __init__(self, zone: str = "Asia/Shanghai", opens: str = "08:30", closes: str = "17:00") -> None:
         self.zone, self.opens, self.closes = zone, opens, closes
         self._known: World | None = None
+        self._loading = Lock()
 
     def read(self, session: Session) -> World:
         """The world as this transaction sees it."""
         stamp = session.connection().execute(select(CounterRow.last).where(CounterRow.prefix == STAMP)).scalar() or 0
-        if self._known is None or self._known.stamp != stamp:
-            self._known = self._load(session, stamp)
-        return self._known
+        known = self._known
+        if known is None or known.stamp != stamp:
+            # forty threads that notice at once would each read it, and nobody would be answered meanwhile
+            with self._loading:
+                known = self._known
+                if known is None or known.stamp != stamp:
+                    known = self._known = self._load(session, stamp)
+        return known
 
     def _load(self, session: Session, stamp: int) -> World:
         directory = Directory([_party(row) for row in session.exec(select(PartyRow).order_by(PartyRow.id))])  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from workflows import endings, moves, requests
 from workflows.facts import OPEN, Act, Decision, Refusal, Snapshot
@@ -95,12 +96,13 @@ def act(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decisio
 
 def allowed(snapshot: Snapshot, worn: frozenset[str]) -> tuple[str, ...]:
     """The actions that somebody wearing these hats may take now; some still ask for a guard (a time, a date, a reason)."""
-    status = snapshot.facts.status
-    return tuple(
-        action
-        for action, rows in TABLE.items()
-        if any(status in row.statuses and worn & set(row.who) for row in rows) and _sensible(action, snapshot)
-    )
+    return tuple(action for action in _listed(snapshot.facts.status, worn) if _sensible(action, snapshot))
+
+
+@lru_cache(maxsize=4096)
+def _listed(status: str, worn: frozenset[str]) -> tuple[str, ...]:
+    """The actions that the table lists for these hats while an issue has this status."""
+    return tuple(action for action, rows in TABLE.items() if any(status in row.statuses and worn & set(row.who) for row in rows))
 
 
 def _sensible(action: str, snapshot: Snapshot) -> bool:

@@ -120,12 +120,32 @@ class Directory:
         """The party itself and those whose deputy it is on `today`."""
         return [party] + [
             other
-            for other in self.parties
-            if other.deputy_id == party.id
-            and other.id != party.id
+            for other in self._deputised.get(party.id, ())
+            if other.id != party.id
             and (other.deputy_from is None or other.deputy_from <= today)
             and (other.deputy_until is None or today <= other.deputy_until)
         ]
+
+    @cached_property
+    def _deputised(self) -> dict[int, list[Party]]:
+        """Those who named a deputy, by that deputy."""
+        found: dict[int, list[Party]] = {}
+        for party in self.parties:
+            if party.deputy_id is not None:
+                found.setdefault(party.deputy_id, []).append(party)
+        return found
+
+    def handlers_at(self, levels: tuple[str, ...], city: str) -> tuple[Party, ...]:
+        """The handlers of the organs of these levels, in their order; of cities only this one. Answers are kept."""
+        if (known := self._handlers_at.get((levels, city))) is None:
+            found = [each for each in self.handlers.values() if each.level in levels and each.city in ("", city)]
+            known = tuple(sorted(found, key=lambda each: (levels.index(each.level), each.id)))
+            self._handlers_at[levels, city] = known
+        return known
+
+    @cached_property
+    def _handlers_at(self) -> dict[tuple[tuple[str, ...], str], tuple[Party, ...]]:
+        return {}
 
 
 class Route:

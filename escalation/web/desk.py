@@ -70,6 +70,14 @@ class House:
     app: App
     clock: Clock
     limits: Limits
+    #: user -> when their to-do was counted, and how much it was: only of those who have a lot to do.
+    counts: dict[int, tuple[datetime, int]] = field(default_factory=dict, compare=False)
+
+    def keep_count(self, user: int, count: tuple[datetime, int], worth_it: bool) -> None:
+        """Remembers a to-do's count, or forgets it."""
+        self.counts.pop(user, None)
+        if worth_it:
+            self.counts[user] = count
 
     @classmethod
     def of(cls, app: App, clock: Clock) -> "House":
@@ -235,6 +243,7 @@ async def posted(request: Request) -> Posted:
         stale = Forged("this form is not of your session", "load the page again and repeat it")
         stale.posted = Posted(desk, values) if "sec-fetch-site" in request.headers else None
         raise stale
+    desk.house.counts.pop(desk.user.id, None)
     return Posted(desk, values, brought)
 
 

@@ -1,6 +1,7 @@
 """What pages and API look up alike: the issue as the rules see it, who acts, projects with their lights, a summary's figures."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from sqlmodel import Session
@@ -18,6 +19,8 @@ from escalation.world import World
 from workflows.parties import Party
 
 LIGHTS = ("red", "yellow", "green")
+#: Project, stage, light, how many.
+Counted = tuple[int, str, str, int]
 
 
 def loaded(session: Session, world: World, number: str, now: datetime) -> Loaded | None:
@@ -41,19 +44,35 @@ def who_acts(session: Session, world: World, desk: Desk, number: str, action: st
     return desk.acting_as(world, "")
 
 
+#: What took longer than so many seconds to count is shown again for a minute.
+LONG, KEPT = 0.3, timedelta(minutes=1)
+
+
+def lights(session: Session, world: World, seen: Sight, now: datetime) -> tuple[list[Counted], datetime]:
+    """How many open issues of each project, stage and light, and since when that is so: a count that took long is kept."""
+    known: tuple[list[Counted], datetime] | None = world.memo.get(("lights", seen))
+    if known is not None and timedelta(0) <= now - known[1] < KEPT:
+        return known
+    begun = perf_counter()
+    found = browsing.board(session, world, seen, now), now
+    if perf_counter() - begun > LONG:
+        world.remember(("lights", seen), found)
+    return found
+
+
 def projects(session: Session, world: World, seen: Sight, now: datetime) -> list[dict[str, Any]]:
     """The projects within sight, with their open issues by light."""
     counted: dict[int, dict[str, int]] = {}
-    for project_id, _, light, count in browsing.board(session, world, seen, now):
-        lights = counted.setdefault(project_id, {})
-        lights[light] = lights.get(light, 0) + count
+    for project_id, _, light, count in lights(session, world, seen, now)[0]:
+        mine = counted.setdefault(project_id, {})
+        mine[light] = mine.get(light, 0) + count
     found = []
     for project in sorted(world.projects.values(), key=lambda each: each.code):
         if not sees_project(seen, project):
             continue
-        lights = counted.get(project.id, {})
+        mine = counted.get(project.id, {})
         told = {"code": project.code, "name": project.name, "city": project.city, "department": project.department}
-        found.append({**told, "open": sum(lights.values()), **{light: lights.get(light, 0) for light in LIGHTS}})
+        found.append({**told, "open": sum(mine.values()), **{light: mine.get(light, 0) for light in LIGHTS}})
     return found
 
 

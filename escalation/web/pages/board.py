@@ -27,13 +27,13 @@ def lights(desk: Seated) -> Response:
     """Lights by city and by department, at each stage."""
 
     def told(session: Session, world: World, seen: Sight) -> dict[str, Any]:
-        counted = browsing.board(session, world, seen, desk.now)
+        counted, since = seeing.lights(session, world, seen, desk.now)
         tables = [(name, _rows(counted, world, name)) for name in ("city", "department")]
         totals: Cell = {}
         for _, _, light, count in counted:
             totals[light] = totals.get(light, 0) + count
         stages = stages_in_use(world, (stage for _, stage, _, _ in counted))
-        return {"tables": tables, "stages": stages, "totals": totals}
+        return {"tables": tables, "stages": stages, "totals": totals, "since": since if since != desk.now else None}
 
     return show(desk, "board.html", desk.look(told) | {"here": "board"})
 

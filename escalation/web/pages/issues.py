@@ -1,7 +1,6 @@
 """`/issues`: the list, narrowed, searched, sorted and paged."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -10,9 +9,8 @@ from fastapi.responses import Response
 from sqlmodel import Session
 
 from escalation import browsing
-from escalation.scope import Sight
+from escalation.scope import Sight, sees_project
 from escalation.users import saved
-from escalation.web import seeing
 from escalation.web.pages.showing import categories, show, stage_names
 from escalation.web.pages.todo import Seated
 from escalation.world import World
@@ -62,17 +60,18 @@ def listed(
 
     def told(session: Session, world: World, seen: Sight) -> dict[str, Any]:
         page = browsing.page(session, world, seen, wanted, desk.now, cursor=cursor, limit=ROWS)
-        mine = seeing.projects(session, world, seen, desk.now)
+        tally = browsing.tally(session, world, seen, wanted, desk.now, None if cursor or page.next else page)
+        mine = [each for each in world.projects.values() if sees_project(seen, each)]
         return {
             "items": page.items,
             "next": _address(asked, cursor=page.next) if page.next else "",
             "first": _address(asked) if cursor else "",
-            "total": browsing.count(session, world, seen, wanted, desk.now),
-            "lights": [(each, browsing.count(session, world, seen, _lit(wanted, each), desk.now)) for each in seeing.LIGHTS],
+            "total": tally.total,
+            "lights": list(tally.lights.items()),
             "views": saved.listing(session, desk.user.id),
             "stages": stage_names(world),
-            "cities": sorted({each["city"] for each in mine if each["city"]}),
-            "departments": sorted({each["department"] for each in mine if each["department"]}),
+            "cities": sorted({each.city for each in mine if each.city}),
+            "departments": sorted({each.department for each in mine if each.department}),
             "categories": categories(world, desk.language),
         }
 
@@ -82,10 +81,6 @@ def listed(
     links = {name: _address(asked, sort=f"-{key}" if sort == key else key) for name, key in SORTED.items()}
     more = {"asked": asked, "query": query, "narrowed": narrowed, "sorts": links, "sortings": SORTS, "address": _address}
     return show(desk, "issues.html", values | more | {"here": "issues"})
-
-
-def _lit(wanted: browsing.Filter, light: str) -> browsing.Filter:
-    return replace(wanted, light=light)
 
 
 def _address(asked: Mapping[str, str], **more: str) -> str:

@@ -1,5 +1,6 @@
 """`/`: what I must do now, worst first."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -7,12 +8,14 @@ from fastapi.responses import HTMLResponse, Response
 from sqlmodel import Session
 
 from escalation.scope import Sight
-from escalation.todo import KINDS, Task, todo
+from escalation.todo import KINDS, LOOKED_AT, Task, todo
 from escalation.web.desk import Desk, seated
 from escalation.web.pages.showing import show, stage_names
 from escalation.world import World
 
 router = APIRouter()
+#: A count that takes long, because there is so much to do, is kept so long: every page that is opened asks for it.
+LONG, KEPT = 30, timedelta(seconds=30)
 Seated = Annotated[Desk, Depends(seated)]
 #: What one click does, where nothing has to be said.
 AT_ONCE = ("acknowledge",)
@@ -45,6 +48,7 @@ def mine(desk: Seated) -> Response:
     values = {
         "groups": [(kind, some) for kind, some in grouped if some],
         "total": len(tasks),
+        "more": len(tasks) >= LOOKED_AT,
         "stages": stages,
         "leads_to": _leads_to,
         "at_once": AT_ONCE,
@@ -66,5 +70,16 @@ def _leads_to(task: Task) -> str:
 @router.get("/todo/count")
 def counted(desk: Seated) -> Response:
     """How much there is to do, for the mark in the heading: it goes on being true while a page stays open."""
-    count = sum(task.kind != "processing" for task in _tasks(desk)[0])
-    return HTMLResponse(str(count) if count else "")
+    known = desk.house.counts.get(desk.user.id)
+    if known is None or not timedelta(0) <= desk.now - known[0] < KEPT:
+        known = desk.now, _pressing(_tasks(desk)[0])
+        desk.house.keep_count(desk.user.id, known, known[1] >= LONG)
+    return HTMLResponse(_mark(known[1]))
+
+
+def _pressing(tasks: list[Task]) -> int:
+    return sum(task.kind != "processing" for task in tasks)
+
+
+def _mark(count: int) -> str:
+    return f"{count}+" if count >= LOOKED_AT else str(count or "")
