@@ -21,12 +21,12 @@ from typing import Any, ClassVar, NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import aiosmtplib
-from tests.mail.samples import facts
 
 from notifications.dispatch import side_by_side
 from notifications.kinds import KINDS, LANGUAGES
 from notifications.message import Message, Sent, to_bytes
 from notifications.rendering import Renderer
+from notifications.samples import facts
 from notifications.smtp import SmtpChannel, SmtpSettings
 
 AT = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)

@@ -11,7 +11,12 @@ from notifications.outbox import OUTBOX, WAITING
 #: What tells nobody anything new: a deadline comes near, or an answer is awaited.
 REMINDERS = ("due_warning", "report_reminder", "intake_reminder", "review_reminder", "request_reminder")
 _FREE = and_(
-    WAITING, OUTBOX.c.state == "queued", OUTBOX.c.kind.in_(REMINDERS), OUTBOX.c.urgent.is_(False), OUTBOX.c.merged_into == ""
+    WAITING,
+    OUTBOX.c.channel == "mail",
+    OUTBOX.c.state == "queued",
+    OUTBOX.c.kind.in_(REMINDERS),
+    OUTBOX.c.urgent.is_(False),
+    OUTBOX.c.merged_into == "",
 )
 
 

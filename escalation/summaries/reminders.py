@@ -10,6 +10,7 @@ from escalation.summaries.periods import Times, next_daily
 from escalation.summaries.telling import MOST, SAID
 from notifications.dispatch import WaitsFor
 from notifications.gathering import REMINDERS
+from notifications.lanes import MAIL
 from notifications.outbox import Claimed
 from workflows.calendar import WorkCalendar
 
@@ -40,7 +41,7 @@ def until_the_daily(calendar: WorkCalendar, times: Times) -> WaitsFor:
     """Until when a reminder that is not urgent waits to be taken up by a daily; None for everything else."""
 
     def until(each: Claimed) -> datetime | None:
-        if each.urgent or each.kind not in REMINDERS:
+        if each.urgent or each.channel != MAIL.name or each.kind not in REMINDERS:
             return None
         moment = next_daily(calendar, times, each.queued_at)
         return moment + PATIENCE if moment is not None else None

@@ -8,7 +8,7 @@ from notifications.checking import Kind
 from notifications.kinds import LANGUAGES, SUMMARY_FACTS, SUMMARY_KINDS
 
 #: The lists and bars that a template may ask for as `#late`.
-GRIDS = ("late", "soon", "stages", "units", "cities", "departments", "today", "unsigned", "review")
+GRIDS = ("late", "soon", "stages", "units", "cities", "departments", "today", "unsigned", "review", "reminders")
 _LIST: Mapping[str, Any] = {
     "head": ["编号", "项目"],
     "rows": [["WT26-0007", "冷库"]],

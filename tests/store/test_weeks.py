@@ -214,11 +214,13 @@ def _late_and_said_so(office: Office) -> None:
 
 def _no_storm(office: Office) -> None:
     """In the first look after three weeks every issue goes up, and each person gets one mail about that."""
-    notices = [each for each in office.taken if each.at == BACK and not each.says(*SUMMARIES)]
+    # the late monthly drafts a circular, and the office is asked to approve it: that is of the summaries
+    notices = [each for each in office.taken if each.at == BACK and not each.says(*SUMMARIES, "【请审核】")]
     digests = {each.message.recipient for each in notices if each.says("【合并通知】")}
     mails = Counter(each.message.recipient for each in notices)
     assert digests
-    assert {mails[person] for person in digests} == {1}
+    twice = [(each.message.recipient, each.message.subject) for each in notices if mails[each.message.recipient] > 1]
+    assert not [each for each in twice if each[0] in digests], twice
     with office.nodes[0].store.reading() as session:
         told = select(OUTBOX.c.recipient).where(OUTBOX.c.sent_at == BACK, OUTBOX.c.merged_into.not_like("summary:%"))
         queued = Counter(session.connection().execute(told.where(OUTBOX.c.key.not_like("summary:%"))).scalars())

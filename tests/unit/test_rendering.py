@@ -158,7 +158,7 @@ def test_a_template_in_short():
     blocks = parsed("one\ntwo\n\n|a: 1\n|b:\n\n!look\n\n|only: \n\n   \n")
     assert [block.kind for block in blocks] == ["text", "table", "notice"]
     assert blocks[0].text == "one\ntwo"
-    assert blocks[1].rows == (("a", "1"),)
+    assert blocks[1].rows == (("a", "1", ""),)
     assert blocks[2].text == "look"
 
 
