@@ -1,12 +1,7 @@
 """Builds everything from Settings: the one place where the parts meet."""
 
-import asyncio
 import json
-import os
-import socket
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -31,25 +26,15 @@ from escalation.inbound.sources import Folder, Source
 from escalation.ledger import importing
 from escalation.ledger.notice import Days
 from escalation.links import Links
+from escalation.mailroom import Mailroom
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
-from escalation.notices import templates_broken
 from escalation.summaries import Times
 from escalation.summaries.making import Made, Summariser
-from escalation.summaries.reminders import until_the_daily
-from escalation.summaries.rendering import SummaryRenderer
 from escalation.sweep import Sweeper, Swept
 from escalation.users import audit
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
-from notifications import outbox
-from notifications.channels import FolderChannel
-from notifications.dispatch import DispatchCounts, DispatchSettings, by_itself, dispatch_once, nothing, sum_of
-from notifications.lanes import Lane
-from notifications.message import Channel
-from notifications.rendering import Renderer
-from notifications.smtp import SmtpChannel, SmtpSettings
-from workflows.calendar import WorkCalendar
 from workflows.loading import source_of
 
 T = TypeVar("T")
@@ -65,14 +50,15 @@ class App:
         self.store = Store(settings.database_url, busy_seconds=settings.database.busy_seconds)
         hours = settings.calendar
         self.worlds = WorldReader(hours.zone, hours.opens, hours.closes)
-        self.elsewhere = Elsewhere(settings)
+        elsewhere = Elsewhere(settings)
         policy, hooks = audience(settings.audience), tuple(settings.webhooks.to)
-        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, policy, self.elsewhere.also, hooks)
+        self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, policy, elsewhere.also, hooks)
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
         self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv, settings.files.limits)
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
         self.links = Links(self.store, self.worlds, self.outgoing, timedelta(days=settings.links.days))
+        self.mailroom = Mailroom(settings, self.store, self.worlds, elsewhere, self.links, self.summariser.times)
 
     def close(self) -> None:
         """Gives the store's connections back."""
@@ -233,62 +219,6 @@ class App:
         """Makes the summaries whose moment has come; a look between two moments costs one small query."""
         return self.summariser.make_due(now)
 
-    async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
-        """Sends the mails in the outbox; of templates that could not be used the administrator is told."""
-        return await self._dispatch(self.channel(), self.dispatching(now), now, limit)
-
-    async def dispatch_elsewhere(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
-        """Sends what goes by other channels and to systems that follow by webhooks, each by itself.
-
-        One that is in trouble holds up no other, and no mail.
-        """
-        with self.store.reading() as session:
-            due = outbox.due_channels(session, now) if self.elsewhere.names else set()
-        ways = [self._post(name, now, limit) for name in self.elsewhere.names if name in due]
-        if self.settings.webhooks.to:
-            ways.append(self._tell_followers(now))
-        return sum_of(await asyncio.gather(*ways))
-
-    async def _post(self, name: str, now: datetime, limit: int) -> DispatchCounts:
-        try:
-            channel = self.elsewhere.channel(name)
-        except BadConfig as trouble:
-            return DispatchCounts(stopped=f"{trouble.message}; {trouble.hint}")
-        per_minute = self.settings.channels[name].per_minute
-        settings = replace(self.dispatching(now), lane=Lane(name), per_minute=per_minute, actions=nothing, waits_for=by_itself)
-        return await self._dispatch(channel, settings, now, limit)
-
-    async def _dispatch(self, channel: Channel, settings: DispatchSettings, now: datetime, limit: int) -> DispatchCounts:
-        done = await dispatch_once(self.session, channel, self.renderer(), settings, now, limit)
-        if done.problems:
-            self._tell_of_templates(done.problems, now)
-        return done
-
-    def _tell_of_templates(self, problems: Sequence[str], now: datetime) -> None:
-        drafts = self.look(lambda session, world: list(templates_broken(world, problems, now)))
-        with self.store.transaction() as session:
-            outbox.enqueue(session, drafts, now, self.settings.smtp.domain)
-
-    async def _tell_followers(self, now: datetime) -> DispatchCounts:
-        from escalation.outside import deliverer  # noqa: PLC0415  # slow to load, and few have webhooks
-
-        try:
-            followers = deliverer(self.settings, self.node)
-        except BadConfig as trouble:
-            return DispatchCounts(stopped=f"{trouble.message}; {trouble.hint}")
-        told = await followers.deliver_once(self.session, now)
-        return DispatchCounts(sent=told.sent, retry=told.retry, dead=told.dead, held=told.held, late=told.late)
-
-    @property
-    def lanes(self) -> tuple[str, ...]:
-        """The ways out beside mail that are open."""
-        return (*self.elsewhere.names, *([outbox.WEBHOOK] if self.settings.webhooks.to else []))
-
-    @property
-    def node(self) -> str:
-        """What this process is called in what it claims."""
-        return f"{socket.gethostname()}:{os.getpid()}"
-
     def read_inbox(self, now: datetime, folder: Path | None = None) -> Reading:
         """Reads what came in by mail: from what the configuration names, or from this drop folder."""
         done = Reading()
@@ -341,64 +271,6 @@ class App:
         """A node's sign of life."""
         self.store.write(lambda session: node.sign(session, now, stopped=stopped))
 
-    def session(self) -> AbstractContextManager[Session]:
-        """A writing transaction, for the dispatcher."""
-        return self.store.transaction()
-
-    def renderer(self) -> Renderer:
-        """The templates, with the office's own on top."""
-        return SummaryRenderer(self.settings.templates, replies=self.settings.inbox.is_on)
-
-    def channel(self) -> Channel:
-        """SMTP where a host is set, a folder of .eml files where not."""
-        smtp = self.settings.smtp
-        if not smtp.host:
-            return FolderChannel(self.settings.path(smtp.folder))
-        return SmtpChannel(self.smtp_settings())
-
-    def smtp_settings(self) -> SmtpSettings:
-        """The mail server of the configuration. Raises BadConfig when its password file cannot be read."""
-        smtp = self.settings.smtp
-        return SmtpSettings(
-            host=smtp.host,
-            port=smtp.port,
-            security=smtp.security,
-            username=smtp.username,
-            password=self.settings.smtp_password,
-            ca_file=str(self.settings.path(smtp.ca_file)) if smtp.ca_file else "",
-            connections=smtp.connections,
-            messages_per_connection=smtp.messages_per_connection,
-            total_timeout=smtp.total_seconds,
-        )
-
-    def dispatching(self, now: datetime) -> DispatchSettings:
-        """Who sends, when and how much mail may go out, and what its readers can do by a link."""
-        smtp, mail = self.settings.smtp, self.settings.mail
-        calendar = self.look(lambda session, world: world.calendar)
-        return DispatchSettings(
-            node=self.node,
-            sender=smtp.sender,
-            sender_name=smtp.sender_name,
-            domain=smtp.domain,
-            reply_to=smtp.reply_to,
-            may_send=self.may_send,
-            waits_for=until_the_daily(calendar, self.summariser.times) if mail.reminders_daily else by_itself,
-            at_once=2 * smtp.connections,
-            merge_over=mail.merge_over,
-            per_minute=mail.per_minute,
-            per_hour=mail.per_hour,
-            lane=Lane(others=self.lanes),
-            actions=self.links.signer(now).actions if mail.base_url and self.settings.links.days else nothing,
-        )
-
-    def may_send(self, now: datetime, urgent: bool) -> datetime | None:
-        """None when mail may go out now; otherwise the moment from which it may (quiet hours, days off)."""
-        mail = self.settings.mail
-        if urgent or not mail.quiet_hours:
-            return None
-        calendar = self.look(lambda session, world: world.calendar)
-        return next_office_moment(calendar, now, time.fromisoformat(mail.from_), time.fromisoformat(mail.until))
-
     def next_wake_at(self) -> datetime | None:
         """When the scheduler has to look again."""
         return self.look(lambda session, world: queries.next_wake_at(session.connection()))
@@ -422,22 +294,6 @@ class App:
 
 def _times(summary: SummarySettings) -> Times:
     return Times(*[time.fromisoformat(at) if at else None for at in (summary.daily, summary.weekly, summary.monthly)])
-
-
-def next_office_moment(calendar: WorkCalendar, now: datetime, opens: time, closes: time) -> datetime | None:
-    """None within the mail hours of a working day; else the next moment inside them."""
-    local = calendar.local(now)
-    if calendar.is_working_day(local.date()):
-        if opens <= local.timetz().replace(tzinfo=None) < closes:
-            return None
-        if local.time() < opens:
-            return _at(calendar, local.date(), opens)
-    return _at(calendar, calendar.add_working_days(local.date(), 1), opens)
-
-
-def _at(calendar: WorkCalendar, day: date, moment: time) -> datetime:
-    midnight = calendar.opening(day) - timedelta(hours=calendar.opens.hour, minutes=calendar.opens.minute)
-    return midnight + timedelta(hours=moment.hour, minutes=moment.minute)
 
 
 def to_json(value: Any) -> str:

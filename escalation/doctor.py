@@ -166,7 +166,7 @@ def _mail(app: App) -> Check:
 
 def _templates(app: App) -> Check:
     folder = app.settings.templates
-    problems = templates.check(folder, app.renderer())
+    problems = templates.check(folder, app.mailroom.renderer())
     if problems:
         told = f"{len(problems)} problems, the first: {problems[0].file}: {problems[0].what}; `escalation template check`"
         return Check("templates", False, told)
@@ -175,13 +175,13 @@ def _templates(app: App) -> Check:
 
 def _channels(app: App) -> Check:
     """Their addresses are read, not asked: a message to try them out would be one more for everybody."""
-    names = app.elsewhere.names
+    names = app.mailroom.elsewhere.names
     wrong = [check.detail for name in names if not (check := _tried("channels", lambda name=name: _made(app, name))).ok]  # type: ignore[misc]
     return Check("channels", not wrong, "; ".join(wrong) or ", ".join(names) or "mail alone")
 
 
 def _made(app: App, name: str) -> str:
-    app.elsewhere.channel(name)
+    app.mailroom.elsewhere.channel(name)
     return name
 
 

@@ -170,7 +170,7 @@ class Worker:
         """Sends what waits, until nothing is left to send now."""
         while not self.stopping:
             now = self.clock()
-            counts = await self._guarded(self.app.dispatch(now))
+            counts = await self._guarded(self.app.mailroom.dispatch(now))
             if counts is None:
                 return
             self.node.dispatched_at = now
@@ -181,9 +181,9 @@ class Worker:
 
     async def dispatch_elsewhere(self) -> None:
         """The same by channels beside mail and webhooks, where there are any; one that hangs holds up neither mail nor sweep."""
-        if not self.app.lanes:
+        if not self.app.mailroom.lanes:
             return
-        counts = await self._guarded(self.app.dispatch_elsewhere(self.clock()))
+        counts = await self._guarded(self.app.mailroom.dispatch_elsewhere(self.clock()))
         if counts is None:
             return
         metrics.dispatched(counts)

@@ -57,7 +57,7 @@ def show(
         if not found:
             raise NotFound(f"nothing called {name!r} waits for approval", "`escalation approval list` shows what does")
         draft: Waiting = found[0]
-        rendered = app.renderer().render(draft.kind, draft.language, draft.facts)
+        rendered = app.mailroom.renderer().render(draft.kind, draft.language, draft.facts)
     if out is not None:
         out.write_text(rendered.html, encoding="utf-8")
     if as_json:

@@ -148,7 +148,9 @@ def dispatch(
 
 
 async def _everywhere(app: App, now: datetime, limit: int) -> DispatchCounts:
-    return sum_of(await asyncio.gather(app.dispatch_elsewhere(now, limit=limit), app.dispatch(now, limit=limit)))
+    return sum_of(
+        await asyncio.gather(app.mailroom.dispatch_elsewhere(now, limit=limit), app.mailroom.dispatch(now, limit=limit))
+    )
 
 
 def worker(

@@ -78,7 +78,7 @@ def _preview(app: App, kind: Kind, now: datetime, to: str, out: Path) -> list[st
     if period is None or not letters:
         raise NotFound(f"there is no {kind} summary{f' for {to}' if to else ''}", "nothing is open, or nobody reads its mail")
     letter = letters[-1]
-    out.write_text(app.renderer().render(letter.kind, letter.reader.language, letter.facts).html, encoding="utf-8")
+    out.write_text(app.mailroom.renderer().render(letter.kind, letter.reader.language, letter.facts).html, encoding="utf-8")
     written = [str(out)]
     if letter.figures is not None:
         told = letter.figures

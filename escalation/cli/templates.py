@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Checks the office's folder; exit code 1 when something is wrong."""
     with opened(config, any_schema=True) as app:
-        folder, problems = app.settings.templates, templates.check(app.settings.templates, app.renderer())
+        folder, problems = app.settings.templates, templates.check(app.settings.templates, app.mailroom.renderer())
     own = sum(each.own for each in templates.listed(folder))
     if as_json:
         show_json({"ok": not problems, "own": own, "problems": [problem._asdict() for problem in problems]})

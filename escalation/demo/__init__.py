@@ -107,7 +107,7 @@ async def _day(app: App, story: Story, day: int, today: date, zone: ZoneInfo) ->
         await _until(app, story, moment)
         if calendar.is_working_day(today) and moment != moments[-1]:
             _people(app, story, day, moment)
-        await app.dispatch(moment)
+        await app.mailroom.dispatch(moment)
     story.ended = datetime.combine(today + timedelta(days=1), time(0), zone).astimezone(UTC)
     await _until(app, story, story.ended)
 
@@ -118,7 +118,7 @@ async def _until(app: App, story: Story, moment: datetime) -> None:
         swept = app.sweep(wake)
         story.escalated += swept.escalated
         story.swept += swept.actions
-        await app.dispatch(wake)
+        await app.mailroom.dispatch(wake)
 
 
 def _people(app: App, story: Story, day: int, now: datetime) -> None:
@@ -132,8 +132,8 @@ def _people(app: App, story: Story, day: int, now: datetime) -> None:
 
 async def _evening(app: App, story: Story) -> None:
     """What quiet hours still hold back goes out the next working morning."""
-    morning = app.may_send(story.ended, urgent=False) or story.ended
-    while (await app.dispatch(morning)).sent:
+    morning = app.mailroom.may_send(story.ended, urgent=False) or story.ended
+    while (await app.mailroom.dispatch(morning)).sent:
         pass
 
 

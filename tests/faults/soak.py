@@ -175,7 +175,7 @@ class Soak:
     @staticmethod
     def _dispatch(node: App, moment: datetime) -> None:
         """As a worker does: so many at a time, until nothing is left to send now."""
-        while asyncio.run(node.dispatch(moment)).sent:
+        while asyncio.run(node.mailroom.dispatch(moment)).sent:
             pass
 
     def _archive(self, moment: datetime) -> None:

@@ -89,7 +89,7 @@ def sent(app: App, drafts: list[Draft]) -> list[Message]:
     with app.store.transaction() as session:
         outbox.enqueue(session, drafts, NOW, "tiji.example.com")
         outbox.approve(session, "now", OFFICE, NOW)
-    asyncio.run(dispatch_once(app.session, post, app.renderer(), app.dispatching(NOW), NOW, 500))
+    asyncio.run(dispatch_once(app.mailroom.session, post, app.mailroom.renderer(), app.mailroom.dispatching(NOW), NOW, 500))
     return post.taken
 
 

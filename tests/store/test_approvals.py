@@ -133,7 +133,7 @@ def test_a_circular_is_drafted_with_the_monthly_once_and_goes_to_every_city_and_
     )
     office.summariser.make("monthly", now, now)
     assert waiting(office) == [found]
-    rendered = office.renderer().render(found.kind, found.language, found.facts)
+    rendered = office.mailroom.renderer().render(found.kind, found.language, found.facts)
     assert rendered.subject.startswith("【通报】全省")
     assert rendered.problem == ""
 

@@ -180,7 +180,7 @@ def test_the_administrator_is_told_of_a_broken_template_once_a_day(database, tmp
             with app.store.transaction() as session:
                 drafts = [Draft(f"a{n}{m}@example.com", "closed", "zh_CN", facts, f"{n}{m}", "WT26-0001", "A") for m in "abc"]
                 outbox.enqueue(session, drafts, now, "example.com")
-            assert asyncio.run(app.dispatch(now)).sent >= 3
+            assert asyncio.run(app.mailroom.dispatch(now)).sent >= 3
         with app.store.reading() as session:
             told = [row for row in outbox.listing(session) if row.kind == "template_broken"]
         assert len({row.party for row in told}) * 2 == len(told), "once on each of the two days"

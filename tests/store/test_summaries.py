@@ -323,7 +323,9 @@ def test_a_dispatch_that_waits_a_working_day_for_a_signature_is_listed(store):
 def test_a_summary_goes_out_as_a_mail_with_its_lists_and_bars(office, tmp_path):
     office.node().make("weekly", NOW, NOW, to="PT0205")
     app = office.app
-    counts = asyncio.run(dispatch_once(app.session, app.channel(), SummaryRenderer(), app.dispatching(NOW), NOW, 10))
+    counts = asyncio.run(
+        dispatch_once(app.mailroom.session, app.mailroom.channel(), SummaryRenderer(), app.mailroom.dispatching(NOW), NOW, 10)
+    )
     assert (counts.sent, counts.problems) == (1, [])
     mail = message_from_bytes(next((tmp_path / "mail").glob("*.eml")).read_bytes(), policy=policy.default)
     html = mail.get_body(("html",)).get_content()

@@ -90,7 +90,7 @@ def local(follower: Follower, **more: str) -> dict[str, object]:
 
 
 def deliver(town: Town, app: App) -> None:
-    asyncio.run(outside.deliverer(app.settings, app.node).deliver_once(app.session, town.now))
+    asyncio.run(outside.deliverer(app.settings, app.mailroom.node).deliver_once(app.mailroom.session, town.now))
 
 
 def states(store: Store) -> list[tuple[str, str]]:
@@ -104,8 +104,8 @@ def test_every_change_is_told_once_and_signed(store: Store, follower: Follower, 
     number = town.dispatched()
     town.act(number, "acknowledge", "PT0033")
 
-    asyncio.run(app.dispatch_elsewhere(town.now))
-    asyncio.run(app.dispatch_elsewhere(town.now))
+    asyncio.run(app.mailroom.dispatch_elsewhere(town.now))
+    asyncio.run(app.mailroom.dispatch_elsewhere(town.now))
 
     told = [verified(SECRET, headers, body, town.now.timestamp()) for _, headers, body in follower.got]
     assert [(each["type"], each["data"]["version"], each["data"]["status"]) for each in told] == [
@@ -237,12 +237,12 @@ def test_a_configuration_that_is_off_is_named(sqlite: str, tmp_path: Path, given
     app = App(Settings(database=DatabaseSettings(url=sqlite), webhooks=WebhookSettings(**fine | given), root=tmp_path))  # type: ignore[arg-type]
 
     with pytest.raises(BadConfig, match=said):
-        outside.deliverer(app.settings, app.node)
+        outside.deliverer(app.settings, app.mailroom.node)
     town = Town(app.store)
     town.outgoing = app.outgoing
     town.raise_issue()
-    assert re.search(said, asyncio.run(app.dispatch_elsewhere(town.now)).stopped)
-    asyncio.run(app.dispatch(town.now))
+    assert re.search(said, asyncio.run(app.mailroom.dispatch_elsewhere(town.now)).stopped)
+    asyncio.run(app.mailroom.dispatch(town.now))
     with app.store.reading() as session:
         mails = outbox.counts(session)
     assert (mails["sent"], mails["queued"]) == (2, 1), "people are told all the same"

@@ -91,8 +91,8 @@ class Office:
 
         async def dispatch() -> None:
             def sending(node: App):  # type: ignore[no-untyped-def]
-                settings = replace(node.dispatching(self.now), node=str(id(node)))
-                return dispatch_once(node.session, self, node.renderer(), settings, self.now, 500)
+                settings = replace(node.mailroom.dispatching(self.now), node=str(id(node)))
+                return dispatch_once(node.mailroom.session, self, node.mailroom.renderer(), settings, self.now, 500)
 
             await asyncio.gather(*[sending(node) for node in nodes])
 

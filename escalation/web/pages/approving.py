@@ -36,7 +36,7 @@ def waiting(desk: Seated, name: str = "") -> Response:
 
     items = desk.look(found)
     chosen = next((each for each in items if each.name == name), items[0] if items else None)
-    shown = desk.app.renderer().render(chosen.kind, chosen.language, chosen.facts) if chosen else None
+    shown = desk.app.mailroom.renderer().render(chosen.kind, chosen.language, chosen.facts) if chosen else None
     return show(desk, "approvals.html", {"items": items, "chosen": chosen, "shown": shown, "here": "approvals"})
 
 
