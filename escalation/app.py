@@ -69,6 +69,7 @@ class App:
         policy, hooks = audience(settings.audience), tuple(settings.webhooks.to)
         self.outgoing = Outgoing(settings.smtp.domain, settings.mail.base_url, policy, self.elsewhere.also, hooks)
         self.sweeper = Sweeper(self.store, self.worlds, self.outgoing)
+        self._shipped: Renderer | None = None
         limits = Limits(settings.inbox.megabytes * 1024 * 1024)
         self.inbox = Inbox(self.store, self.worlds, self.outgoing, limits, settings.inbox.authserv, settings.files.limits)
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
@@ -346,8 +347,13 @@ class App:
         return self.store.transaction()
 
     def renderer(self) -> Renderer:
-        """The templates, with the office's own on top."""
-        return SummaryRenderer(self.settings.templates, replies=self.settings.inbox.is_on)
+        """The templates, with the office's own on top: those are read anew each time, the shipped ones alone never change."""
+        replies, override = self.settings.inbox.is_on, self.settings.templates
+        if override is not None:
+            return SummaryRenderer(override, replies=replies)
+        if self._shipped is None:  # to compile them takes a second
+            self._shipped = SummaryRenderer(replies=replies)
+        return self._shipped
 
     def channel(self) -> Channel:
         """SMTP where a host is set, a folder of .eml files where not."""
