@@ -30,6 +30,8 @@ from tests.unit.table import (
 from tests.unit.test_actions import WAITING, brought, scene
 from workflows.decision import recount
 from workflows.facts import Decision, Refusal, Request
+from workflows.hats import actor, hats
+from workflows.moves import newborn, raised
 from workflows.rules import BLANK
 
 PAGE = Path(__file__).parents[1] / "snapshots" / "decisions.txt"
@@ -76,7 +78,12 @@ def asked(request: Request) -> str:
 
 
 def actions() -> Iterator[str]:
-    """Each action once from each state where somebody may take it."""
+    """Each action once from each state where somebody may take it; first what an issue is that has just been raised."""
+    case = Case()
+    who = {"id": 1, "number": "WT26-0001", "severity": "major", "organ": "", "reporter_id": 1}
+    facts = newborn(case.rules, case.route, "city", case.now, **who)
+    yield "newborn: " + "; ".join(f"{name}={said(value, name)}" for name, value in facts._asdict().items() if value is not None)
+    yield f"newborn: {told(raised(facts))}"
     for stage in STAGES:
         for action in TABLE:
             for status in STATUSES:
@@ -97,6 +104,17 @@ def granted() -> Iterator[str]:
             for who in (case.coordinator, case.superior):
                 answer = case.ask("approve", who, to=brought(stage, "approve")["to"])
                 yield f"{stage} {kind} approved by {who}: {told(answer)}"
+
+
+def granted_too_late() -> Iterator[str]:
+    """What cannot be granted any more when the date that was asked for has come, or at that very moment."""
+    for kind in ("extension", "suspension"):
+        for now in ("2026-09-27 08:59", "2026-09-27 09:00"):
+            case = standing("city", WORK)
+            case.wait_for(kind)
+            case.at(now)
+            for who in (case.coordinator, case.superior):
+                yield f"{kind} approved by {who} at {now}: {told(case.ask('approve', who))}"
 
 
 def with_more() -> Iterator[str]:
@@ -215,9 +233,34 @@ def recounted() -> Iterator[str]:
             yield f"{said_of}, {name}: {told(recount(case.snapshot(), rules, case.now))}"
 
 
+def worn() -> Iterator[str]:
+    """Which hats everybody wears: before and after the dispatch, delegated, asked, and where leaders or their liaisons are missing."""
+    delegated = standing("city", WORK).only(delegate_id=PEOPLE["city_colleague"].id, delegate_until=date(2026, 9, 8))
+    asked_too = standing("city", WORK)
+    asked_too.wait_for("consultation")
+    unread = PEOPLE | {"leader": PEOPLE["leader"]._replace(mail_goes_to="")}
+    leaderless = {name: party for name, party in PEOPLE.items() if party.role != "sponsor_leader"}
+    alone = {name: party for name, party in PEOPLE.items() if party.role != "sponsor_liaison"}
+    cases = {f"{stage}.{status}": standing(stage, status) for stage in STAGES for status in (INTAKE, WORK)}
+    cases |= {"delegated to a colleague": delegated, "after that": delegated, "asked for an opinion": asked_too}
+    cases |= {
+        "nobody reads for the leader": Case(people=unread),
+        "no leader": Case(people=leaderless),
+        "no liaison": Case(people=alone),
+    }
+    for name, case in cases.items():
+        today = date(2026, 9, 9) if name == "after that" else date(2026, 9, 8)
+        for person, party in case.people.items():
+            found = sorted(hats(actor(case.directory, party, today), case.snapshot(), today))
+            if found:
+                yield f"{name}, {person}: {', '.join(found)}"
+
+
 PARTS = {
+    "Who wears which hat": worn,
     "Actions": actions,
     "Requests granted": granted,
+    "Requests that come too late": granted_too_late,
     "What may be brought beside": with_more,
     "What time does": lives,
     "What a new calendar does": recounted,
