@@ -28,6 +28,7 @@ from tests.unit.table import (
     standing,
 )
 from tests.unit.test_actions import WAITING, brought, scene
+from workflows.actions import allowed
 from workflows.decision import recount
 from workflows.facts import Decision, Refusal, Request
 from workflows.hats import actor, hats
@@ -160,6 +161,10 @@ def with_more() -> Iterator[str]:
     add(top, "remand", "office", to="department_handler", until="2026-09-07")
     add(top, "remand", "office", to="department_handler", until="2026-09-06")
     add(top, "remand", "office", to="owner")
+    add(standing("city", INTAKE), "resolve", "city_handler")
+    elsewhere = standing("department", WORK)
+    elsewhere.do("reassign", "department_coordinator", to="department_target", reason="换一家")
+    add(elsewhere, "escalate", "department_coordinator")
     add(city, "suspend", "department_coordinator", until="2026-09-07", reason="law_case")
     add(city, "escalate_skip", "office")
     for action, who in (("escalate", "office"), ("request_escalation", "department_handler")):
@@ -242,6 +247,11 @@ def worn() -> Iterator[str]:
     leaderless = {name: party for name, party in PEOPLE.items() if party.role != "sponsor_leader"}
     alone = {name: party for name, party in PEOPLE.items() if party.role != "sponsor_liaison"}
     cases = {f"{stage}.{status}": standing(stage, status) for stage in STAGES for status in (INTAKE, WORK)}
+    second = PEOPLE["office"]._replace(id=23, code="PO2", name="省专班办公室二处")
+    cases |= {"a second office": Case(people=PEOPLE | {"second_office": second})}
+    more_time = standing("city", WORK)
+    more_time.wait_for("extension")
+    cases |= {"asked for more time": more_time}
     cases |= {"delegated to a colleague": delegated, "after that": delegated, "asked for an opinion": asked_too}
     cases |= {
         "nobody reads for the leader": Case(people=unread),
@@ -251,13 +261,39 @@ def worn() -> Iterator[str]:
     for name, case in cases.items():
         today = date(2026, 9, 9) if name == "after that" else date(2026, 9, 8)
         for person, party in case.people.items():
-            found = sorted(hats(actor(case.directory, party, today), case.snapshot(), today))
+            found = hats(actor(case.directory, party, today), case.snapshot(), today)
             if found:
-                yield f"{name}, {person}: {', '.join(found)}"
+                yield f"{name}, {person}: {', '.join(sorted(found))}; may {', '.join(allowed(case.snapshot(), found)) or 'nothing'}"
+
+
+def answering() -> Iterator[str]:
+    """Who answers, leads and coordinates at each stage: for an organ that was named, and where somebody is missing or has no address."""
+    silent = PEOPLE["leader"]._replace(mail_goes_to="")
+    unheard = PEOPLE["city_handler"]._replace(email="")
+    cases: dict[str, Case] = {
+        "everybody": Case(),
+        "an organ that was named": Case(lead="city_target"),
+        "an organ of a department that was named": Case(lead="department_target"),
+        "nobody reads for the leader": Case(people=PEOPLE | {"leader": silent}),
+        "the organ has no address": Case(people=PEOPLE | {"city_handler": unheard}),
+    }
+    for role in ("leader", "other_leader", "city_handler", "city_coordinator", "department_handler"):
+        left = {name: party for name, party in PEOPLE.items() if name != role}
+        cases[f"without {role}"] = Case(people=left)
+    cases["no leader at all"] = Case(people={name: party for name, party in PEOPLE.items() if party.role != "sponsor_leader"})
+    for name, case in cases.items():
+        for stage in STAGES:
+            for lead in (None, PEOPLE["department_target"].id):
+                post = case.route.post(stage, lead)
+                yield f"{name}, {stage}, led until now by {NAMES.get(lead or 0, 'nobody')}: " + "; ".join(
+                    f"{field}={said(value, field)}" for field, value in post._asdict().items() if value
+                )
+            yield f"{name}, {stage}: above it {NAMES[case.route.superior(stage).id]}"
 
 
 PARTS = {
-    "Who wears which hat": worn,
+    "Who answers": answering,
+    "Who wears which hat and may do what": worn,
     "Actions": actions,
     "Requests granted": granted,
     "Requests that come too late": granted_too_late,
@@ -274,6 +310,11 @@ def test_what_is_decided_is_what_the_page_says(part: str) -> None:
     changed = [f"- {one}\n+ {other}" for one, other in zip(was, now, strict=False) if one != other]
     assert not changed, "\n".join(changed[:20])
     assert len(was) == len(now) > 0
+
+
+def test_a_severity_that_is_none_is_named() -> None:
+    with pytest.raises(KeyError, match="unknown severity dire"):
+        standing("city", WORK).rules.limit("city", "dire")
 
 
 if __name__ == "__main__":
