@@ -28,9 +28,9 @@ def chart(workflow: Workflow, stages: Mapping[str, str], words: Words, stage: st
     for key, top in tops.items():
         parts += _row(key, top, stages, words, key in entries)
         parts += [_box(key, each, top, words, (stage, status)) for each in _statuses(key, key in entries, stage, status)]
-    for source, target in {(a.stage, b.stage) for action, a, b in moves if action == "escalate_auto"}:
+    for source, target in sorted({(a.stage, b.stage) for action, a, b in moves if action == "escalate_auto"}):
         parts += _up(tops[source], tops[target], words)
-    for source, target in {(a.stage, b.stage) for action, a, b in moves if action.startswith("remand_to_")}:
+    for source, target in sorted({(a.stage, b.stage) for action, a, b in moves if action.startswith("remand_to_")}):
         if workflow.level[source] - workflow.level[target] == 1:
             parts += _down(tops[source], tops[target], words)
     return "\n".join([*parts, "</svg>"])

@@ -1,13 +1,13 @@
 """Mutation testing: every guard is taken out or turned round in turn, and some test must notice.
 
 `python -m tests.faults.mutants` does all of `MODULES`; `--sample N` takes N of each module by a fixed seed; `--only escalation/sweep.py`
-does one. What was found is kept in `--results FILE`, so that a run that was broken off goes on where it was; `--report` writes
-MUTANTS.md from it, with the reasons of survivors.json.
+does one. What was found is kept in `--results FILE`, so that a run that was broken off goes on where it was; `--again` tries its survivors
+once more, `--report` writes MUTANTS.md from it, with the reasons of survivors.json.
 
 First every test runs once, while each statement of the modules says when it is reached, from whatever thread. Then each mutant
 is put into a forked child of this process, which has imported everything already, and the child runs the tests that reach the
-statement, the quickest first, up to the first that fails. What takes many times the CPU time that its test took, or none
-at all for a minute, hangs, and is dead. What lives may have lived because it was at work before it came in (a table that is made while
+statement, the quickest first, up to the first that fails. What takes many times the CPU time that its test took, or waits
+two minutes for something else than its turn, hangs, and is dead. What lives may have lived because it was at work before it came in (a table that is made while
 a module is imported): `--fresh` tries survivors in a process that imports the changed text.
 """
 
@@ -68,7 +68,7 @@ HOME = {
     **{f"workflows/{name}.py": ("unit/test_decisions",) for name in ("moves", "endings", "requests", "decision", "rules")},
 }
 #: A test hangs when it takes so many times its CPU time, and so many seconds; or when it does nothing for so long.
-TIMES, GRACE, IDLE = 10, 5.0, 60
+TIMES, GRACE, IDLE = 10, 5.0, 120
 #: So much memory one child may take (bytes).
 MEMORY = 4 << 30
 SEED = 20261124
@@ -208,8 +208,8 @@ def _watched(child: int, reading: int) -> int:
             if not more:
                 break
             said += more
-        used = _used(child)
-        if used != spent:
+        used, waits = _used(child)
+        if used != spent or not waits:
             spent, since = used, time.monotonic()
         elif time.monotonic() - since > IDLE:
             break
@@ -217,10 +217,10 @@ def _watched(child: int, reading: int) -> int:
     return int(numbers[-1]) if numbers else 0
 
 
-def _used(child: int) -> int:
-    """The CPU time of a process, in the kernel's ticks."""
+def _used(child: int) -> tuple[int, bool]:
+    """The CPU time of a process, in the kernel's ticks, and whether it waits for something else than its turn."""
     words = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-    return int(words[11]) + int(words[12])
+    return int(words[11]) + int(words[12]), words[0] == "S"
 
 
 def _end(child: int) -> None:

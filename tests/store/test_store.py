@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
-from escalation.database import TROUBLES, Store, translated
+from escalation.database import CACHE, TROUBLES, Store, translated
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.models import Counter
 
@@ -72,7 +72,7 @@ def test_what_sqlite_is_told(sqlite: str, new_store: New) -> None:
         told = {name: session.connection().execute(text(f"PRAGMA {name}")).scalar() for name in ("foreign_keys", "synchronous")}
         kept = {name: session.connection().execute(text(f"PRAGMA {name}")).scalar() for name in ("temp_store", "cache_size")}
     assert told == {"foreign_keys": 1, "synchronous": 2}
-    assert kept == {"temp_store": 2, "cache_size": -65536}
+    assert kept == {"temp_store": 2, "cache_size": -CACHE}
 
 
 def test_a_file_that_is_gone_is_noticed_and_nothing_goes_into_the_old_one(sqlite: str, new_store: New) -> None:

@@ -49,7 +49,7 @@ def test_no_more_than_the_limit_and_a_rehearsal_changes_nothing(store: Store) ->
     assert (swept.conflicts, swept.next_wake_at is not None and swept.next_wake_at <= OVERDUE) == (0, True)
     swept = town.sweep(OVERDUE)
     assert (swept.escalated, stages(town)) == ({"department": 1}, ["department"] * 3)
-    assert swept.as_json()["escalated"] == {"department": 1}
+    assert (swept.as_json()["escalated"], swept.actions) == ({"department": 1}, {"escalate_auto": 1})
 
 
 def test_a_look_when_nothing_is_due_asks_one_question(sqlite: str, new_store) -> None:  # type: ignore[no-untyped-def]

@@ -28,8 +28,11 @@ from tests.unit.table import (
     standing,
 )
 from tests.unit.test_actions import WAITING, brought, scene
+from workflows.actions import allowed
 from workflows.decision import recount
 from workflows.facts import Decision, Refusal, Request
+from workflows.hats import actor, hats
+from workflows.moves import newborn, raised
 from workflows.rules import BLANK
 
 PAGE = Path(__file__).parents[1] / "snapshots" / "decisions.txt"
@@ -76,7 +79,12 @@ def asked(request: Request) -> str:
 
 
 def actions() -> Iterator[str]:
-    """Each action once from each state where somebody may take it."""
+    """Each action once from each state where somebody may take it; first what an issue is that has just been raised."""
+    case = Case()
+    who = {"id": 1, "number": "WT26-0001", "severity": "major", "organ": "", "reporter_id": 1}
+    facts = newborn(case.rules, case.route, "city", case.now, **who)
+    yield "newborn: " + "; ".join(f"{name}={said(value, name)}" for name, value in facts._asdict().items() if value is not None)
+    yield f"newborn: {told(raised(facts))}"
     for stage in STAGES:
         for action in TABLE:
             for status in STATUSES:
@@ -97,6 +105,17 @@ def granted() -> Iterator[str]:
             for who in (case.coordinator, case.superior):
                 answer = case.ask("approve", who, to=brought(stage, "approve")["to"])
                 yield f"{stage} {kind} approved by {who}: {told(answer)}"
+
+
+def granted_too_late() -> Iterator[str]:
+    """What cannot be granted any more when the date that was asked for has come, or at that very moment."""
+    for kind in ("extension", "suspension"):
+        for now in ("2026-09-27 08:59", "2026-09-27 09:00"):
+            case = standing("city", WORK)
+            case.wait_for(kind)
+            case.at(now)
+            for who in (case.coordinator, case.superior):
+                yield f"{kind} approved by {who} at {now}: {told(case.ask('approve', who))}"
 
 
 def with_more() -> Iterator[str]:
@@ -142,6 +161,10 @@ def with_more() -> Iterator[str]:
     add(top, "remand", "office", to="department_handler", until="2026-09-07")
     add(top, "remand", "office", to="department_handler", until="2026-09-06")
     add(top, "remand", "office", to="owner")
+    add(standing("city", INTAKE), "resolve", "city_handler")
+    elsewhere = standing("department", WORK)
+    elsewhere.do("reassign", "department_coordinator", to="department_target", reason="换一家")
+    add(elsewhere, "escalate", "department_coordinator")
     add(city, "suspend", "department_coordinator", until="2026-09-07", reason="law_case")
     add(city, "escalate_skip", "office")
     for action, who in (("escalate", "office"), ("request_escalation", "department_handler")):
@@ -215,9 +238,65 @@ def recounted() -> Iterator[str]:
             yield f"{said_of}, {name}: {told(recount(case.snapshot(), rules, case.now))}"
 
 
+def worn() -> Iterator[str]:
+    """Which hats everybody wears: before and after the dispatch, delegated, asked, and where leaders or their liaisons are missing."""
+    delegated = standing("city", WORK).only(delegate_id=PEOPLE["city_colleague"].id, delegate_until=date(2026, 9, 8))
+    asked_too = standing("city", WORK)
+    asked_too.wait_for("consultation")
+    unread = PEOPLE | {"leader": PEOPLE["leader"]._replace(mail_goes_to="")}
+    leaderless = {name: party for name, party in PEOPLE.items() if party.role != "sponsor_leader"}
+    alone = {name: party for name, party in PEOPLE.items() if party.role != "sponsor_liaison"}
+    cases = {f"{stage}.{status}": standing(stage, status) for stage in STAGES for status in (INTAKE, WORK)}
+    second = PEOPLE["office"]._replace(id=23, code="PO2", name="省专班办公室二处")
+    cases |= {"a second office": Case(people=PEOPLE | {"second_office": second})}
+    more_time = standing("city", WORK)
+    more_time.wait_for("extension")
+    cases |= {"asked for more time": more_time}
+    cases |= {"delegated to a colleague": delegated, "after that": delegated, "asked for an opinion": asked_too}
+    cases |= {
+        "nobody reads for the leader": Case(people=unread),
+        "no leader": Case(people=leaderless),
+        "no liaison": Case(people=alone),
+    }
+    for name, case in cases.items():
+        today = date(2026, 9, 9) if name == "after that" else date(2026, 9, 8)
+        for person, party in case.people.items():
+            found = hats(actor(case.directory, party, today), case.snapshot(), today)
+            if found:
+                yield f"{name}, {person}: {', '.join(sorted(found))}; may {', '.join(allowed(case.snapshot(), found)) or 'nothing'}"
+
+
+def answering() -> Iterator[str]:
+    """Who answers, leads and coordinates at each stage: for an organ that was named, and where somebody is missing or has no address."""
+    silent = PEOPLE["leader"]._replace(mail_goes_to="")
+    unheard = PEOPLE["city_handler"]._replace(email="")
+    cases: dict[str, Case] = {
+        "everybody": Case(),
+        "an organ that was named": Case(lead="city_target"),
+        "an organ of a department that was named": Case(lead="department_target"),
+        "nobody reads for the leader": Case(people=PEOPLE | {"leader": silent}),
+        "the organ has no address": Case(people=PEOPLE | {"city_handler": unheard}),
+    }
+    for role in ("leader", "other_leader", "city_handler", "city_coordinator", "department_handler"):
+        left = {name: party for name, party in PEOPLE.items() if name != role}
+        cases[f"without {role}"] = Case(people=left)
+    cases["no leader at all"] = Case(people={name: party for name, party in PEOPLE.items() if party.role != "sponsor_leader"})
+    for name, case in cases.items():
+        for stage in STAGES:
+            for lead in (None, PEOPLE["department_target"].id):
+                post = case.route.post(stage, lead)
+                yield f"{name}, {stage}, led until now by {NAMES.get(lead or 0, 'nobody')}: " + "; ".join(
+                    f"{field}={said(value, field)}" for field, value in post._asdict().items() if value
+                )
+            yield f"{name}, {stage}: above it {NAMES[case.route.superior(stage).id]}"
+
+
 PARTS = {
+    "Who answers": answering,
+    "Who wears which hat and may do what": worn,
     "Actions": actions,
     "Requests granted": granted,
+    "Requests that come too late": granted_too_late,
     "What may be brought beside": with_more,
     "What time does": lives,
     "What a new calendar does": recounted,
@@ -231,6 +310,11 @@ def test_what_is_decided_is_what_the_page_says(part: str) -> None:
     changed = [f"- {one}\n+ {other}" for one, other in zip(was, now, strict=False) if one != other]
     assert not changed, "\n".join(changed[:20])
     assert len(was) == len(now) > 0
+
+
+def test_a_severity_that_is_none_is_named() -> None:
+    with pytest.raises(KeyError, match="unknown severity dire"):
+        standing("city", WORK).rules.limit("city", "dire")
 
 
 if __name__ == "__main__":

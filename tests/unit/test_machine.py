@@ -86,6 +86,8 @@ def test_an_unknown_trigger_is_no_move() -> None:
         LIFE.after("city", "processing", "fly")
     with pytest.raises(NoSuchMove):
         LIFE.after("city", "processing", "to_closed")
+    with pytest.raises(NoSuchMove):
+        LIFE.after("city", "processing", "to_city.closed")
 
 
 def test_ten_thousand_questions_register_no_model_and_get_the_same_answer() -> None:
