@@ -426,7 +426,7 @@ def test_a_problem_is_told_once(session_factory, tmp_path):
     add(session_factory, *to("a", "b", "c"))
     done = asyncio.run(dispatch_once(session_factory, Script(), Renderer(tmp_path), SETTINGS, NOW, 10))
     assert done.sent == 3
-    assert done.problems == ["template zh_CN/closed.j2: Mul is not allowed in a template"]
+    assert done.problems == ["template zh_CN/closed.j2: line 1: arithmetic is not allowed in a template"]
 
 
 def test_quiet_hours_let_the_urgent_through(session_factory):
