@@ -179,7 +179,9 @@ def test_a_sweep_and_a_dispatch_by_hand(office: Command, tmp_path: Path) -> None
     assert office("outbox", "list", "--state", "sent", "--json").json["counts"] == {
         "sent": sent["sent"] + sent["merged"],
         "draft": 15,
+        "queued": sent["left"],  # reminders, which wait for the daily summary
     }
+    assert sent["left"] == 2
     assert {each["name"] for each in office("approval", "list", "--json").json["waiting"]} == LETTERS
     assert office("verify").code == 0
 

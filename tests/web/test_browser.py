@@ -53,7 +53,7 @@ class Story:
                 form.locator("summary").click()
             if label:
                 form.get_by_label(self.words[label]).fill(text)
-            form.get_by_role("button").click()
+            form.locator("button.primary").click()
         else:
             page.locator("form.act-now").get_by_role("button", name=self.words[word]).click()
         expect(page.locator(".notice.good")).to_be_visible()
@@ -99,7 +99,7 @@ def test_an_issue_from_raising_to_closing(
         todo = people["city"].go("/")
         expect(todo.locator(".badge")).to_have_text("1")
         todo.locator(f"a.button[href^='/issues/{number}']").click()
-        todo.locator("details.act[open]").get_by_role("button").click()
+        todo.locator("details.act[open] button.primary").click()
         expect(todo.locator(".notice.good")).to_be_visible()
 
         todo = people["handler"].go("/")
@@ -107,7 +107,7 @@ def test_an_issue_from_raising_to_closing(
         expect(todo.locator(".notice.good")).to_be_visible()
         story.status("owner", number, "in_work")
         story.act("handler", number, "report", "progress", "变压器已到货")
-        expect(people["owner"].go(f"/issues/{number}").locator(".facts")).to_contain_text("变压器已到货")
+        expect(people["owner"].go(f"/issues/{number}").locator("main .facts")).to_contain_text("变压器已到货")
         story.act("handler", number, "resolve", "result", "已送电")
         story.status("owner", number, "review")
 
@@ -163,11 +163,11 @@ def test_a_page_says_that_somebody_else_was_faster_and_keeps_what_was_typed(smal
         page = visitor.go(f"/issues/{number}")
         page.locator("#dispatch-reason").fill("请工信局办理")
         small.town.act(number, "urge", OWNER, reason="急")
-        page.locator("details.act[open]").get_by_role("button").click()
+        page.locator("details.act[open] button.primary").click()
         expect(page.locator(".notice.bad")).to_contain_text("急")
         expect(page.locator("#dispatch-reason")).to_have_value("请工信局办理")
         visitor.checked()
-        page.locator("details.act[open]").get_by_role("button").click()
+        page.locator("details.act[open] button.primary").click()
         expect(page.locator(".notice.good")).to_be_visible()
         visitor.context.close()
     assert small.town.facts(number).status == "pending_ack"
