@@ -125,7 +125,8 @@ def test_a_node_whose_clock_is_ahead_of_the_database_holds_back(postgresql: str,
 
 def test_a_clock_that_leaps_while_a_worker_runs_holds_escalation(database: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
     app = App(Settings(database=DatabaseSettings(url=database)))
-    app.settings.scheduler.__dict__["skew_seconds"] = 0
+    scheduler = app.settings.scheduler.model_copy(update={"skew_seconds": 0})
+    app.settings = app.settings.model_copy(update={"scheduler": scheduler})
     town, _ = many(app.store, 5)
     now, seconds = [at("2026-09-02 09:00")], [0.0]
 
