@@ -102,11 +102,13 @@ class Office:
         asyncio.run(dispatch())
 
     def weeks(self) -> None:
-        """All of it. Issues come in two waves, each to one handler, and two urgent ones on a Saturday night; nobody acts."""
+        """All of it. Issues come in two waves, each to one handler, one at night, and two urgent ones on a Saturday night; nobody acts."""
         one, other = [row["project_code"] for row in sample("projects")][:2]
         events = {
             at("2026-09-14 09:01"): (WAVE, "major", one),
             at("2026-09-16 09:01"): (WAVE, "general", other),
+            # not urgent, at night: told in the morning
+            at("2026-09-17 21:00"): (1, "general", other),
             at("2026-09-19 21:00"): (2, "urgent", one),
         }
         self.urgent: set[str] = set()
