@@ -3,13 +3,13 @@
 It decides nothing, hashes nothing and renders no JSON: it only writes. Whatever moves issues and tells people cannot be faster.
 """
 
-import sqlite3
 from pathlib import Path
 from time import perf_counter
 
 import psycopg
 
 from escalation.applying import _CHANGING
+from escalation.sqlite import sqlite3
 from notifications.outbox import COLUMNS
 
 STAY = ("acknowledged_at", "auto_acknowledged", "due_at", "suspended_wd", "left_at", "outcome", "overdue_wd")

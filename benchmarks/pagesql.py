@@ -1,6 +1,5 @@
 """The bare SQL of a page: hand-written statements that fetch what it shows, by the driver alone."""
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from statistics import median
@@ -10,8 +9,9 @@ from typing import Any
 import psycopg
 
 from benchmarks.province import NOW, WHO
-from escalation.database import Store, wal_is_safe
+from escalation.database import Store
 from escalation.scope import Sight, sight
+from escalation.sqlite import sqlite3, wal_is_safe
 from escalation.world import WorldReader
 from notifications.moments import moment_text
 

@@ -5,7 +5,6 @@ PostgreSQL, which is also how an office moves from the one to the other.
 """
 
 import os
-import sqlite3
 import tempfile
 import zipfile
 import zlib
@@ -27,6 +26,7 @@ from escalation.database import Store, translated
 from escalation.errors import UsageError
 from escalation.portable import from_json, to_json
 from escalation.queries import OUTBOX
+from escalation.sqlite import sqlite3
 
 assert models.__all__, "the tables are known once they are imported"
 FORMAT = 1

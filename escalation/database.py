@@ -1,12 +1,10 @@
 """The store: one engine for SQLite or PostgreSQL, its transactions, and what its troubles mean to a person.
 
 SQLite as it comes loses updates (read, then write, under a deferred transaction), so every writing transaction begins with
-BEGIN IMMEDIATE; and versions before 3.51.3 (3.50.7, 3.44.6) can lose committed pages in WAL mode, so those keep a rollback
-journal (https://sqlite.org/wal.html#walresetbug).
+BEGIN IMMEDIATE; a version that can lose committed pages in WAL mode keeps a rollback journal (`sqlite.py`).
 """
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlmodel import Session
 
 from escalation.errors import Contention, DatabaseTrouble
+from escalation.sqlite import sqlite3, wal_is_safe
 
 T = TypeVar("T")
 #: How often a transaction is tried that the database gave up for another's sake.
@@ -27,11 +26,8 @@ READING = "escalation_reading"
 STATEMENTS = 16
 #: KiB of pages that a SQLite connection keeps. Every connection fills its own, and the file is in the system's cache anyway.
 CACHE = 16_384
-
-
-def wal_is_safe(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> bool:
-    """Does this SQLite have the fix of the WAL-reset bug?"""
-    return version >= (3, 51, 3) or (version[:2] == (3, 50) and version[2] >= 7) or (version[:2] == (3, 44) and version[2] >= 6)
+#: Bytes of its log that a SQLite file keeps once what is in it has been brought home.
+LOG = 64 * 2**20
 
 
 class Store:
@@ -135,7 +131,7 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
     # as many as there are threads that answer pages; a connection that is closed takes what it has read with it. The newest
     # one back is the next one out: its pages and statements are warm, and the others' are not filled as well
     driver = {"timeout": busy_seconds, "cached_statements": STATEMENTS}
-    engine = create_engine(url, connect_args=driver, pool_size=20, max_overflow=30, pool_use_lifo=True)
+    engine = create_engine(url, module=sqlite3, connect_args=driver, pool_size=20, max_overflow=30, pool_use_lifo=True)
     event.listen(engine, "connect", _on_sqlite_connect)
     event.listen(engine, "begin", _on_sqlite_begin)
     return engine
@@ -144,10 +140,23 @@ def _sqlite(url: str, busy_seconds: float) -> Engine:
 def _on_sqlite_connect(connection: Any, record: object) -> None:
     connection.isolation_level = None
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA journal_mode = {'WAL' if wal_is_safe() else 'DELETE'}")
+    _set_journal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{CACHE}")
+
+
+def _set_journal(connection: Any) -> None:
+    """WAL where it is safe: who looks never waits for who writes. The file keeps its mode, so this changes it once."""
+    wanted = "wal" if wal_is_safe() else "delete"
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != wanted:
+        try:
+            connection.execute(f"PRAGMA journal_mode = {wanted}")
+        except sqlite3.OperationalError:
+            # somebody is just using the file, or may only read it: as it is it is slower, and as safe
+            if wanted != "wal":
+                raise
+    connection.execute(f"PRAGMA journal_size_limit = {LOG}")
 
 
 def _on_sqlite_begin(connection: Any) -> None:
@@ -207,4 +216,4 @@ def translated(store: Store) -> Iterator[None]:
         raise
 
 
-__all__ = ["SQLAlchemyError", "Store", "translated", "wal_is_safe"]
+__all__ = ["SQLAlchemyError", "Store", "translated"]

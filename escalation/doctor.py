@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,11 +12,11 @@ from sqlmodel import Session
 
 from escalation import migrating, nodes, templates
 from escalation.app import App
-from escalation.database import wal_is_safe
 from escalation.errors import EscalationError
 from escalation.models import SetAside
 from escalation.notices import CALENDAR_WANTED
 from escalation.queries import ISSUE, JOURNAL
+from escalation.sqlite import sqlite3, wal_is_safe
 from escalation.world import World
 from notifications import outbox
 from workflows.soundness import check as sound

@@ -7,7 +7,6 @@ node looks at the store at least once a minute whatever it hears (promises.md, P
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from escalation.database import Store
+from escalation.sqlite import sqlite3
 
 log = logging.getLogger(__name__)
 

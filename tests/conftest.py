@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# processes that the tests start would compile every module again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # the PostgreSQL wheel keeps its lock file there, and warns where a machine has none
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="run-"))
 

@@ -5,12 +5,13 @@ A test asks for the fixture `figure` and calls it with the row of promises.md, w
 """
 
 import platform
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
+from escalation.sqlite import sqlite3
 
 REPORT = Path(__file__).parent / "faults" / "REPORT.md"
 Figure = Callable[[int, str, str], None]

@@ -1,6 +1,5 @@
 """The store: no update is lost, every trouble of a database is one sentence, and the schema is what the models say."""
 
-import sqlite3
 import threading
 from pathlib import Path
 
@@ -11,9 +10,10 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from escalation import migrating
-from escalation.database import Store, wal_is_safe
+from escalation.database import Store
 from escalation.errors import DatabaseTrouble
 from escalation.models import Counter
+from escalation.sqlite import sqlite3, wal_is_safe
 from tests.conftest import Postgres
 
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from sqlmodel import Session
 from escalation.database import CACHE, TROUBLES, Store, translated
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.models import Counter
+from escalation.sqlite import sqlite3
 
 New = Callable[[str], Store]
 

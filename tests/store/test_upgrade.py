@@ -1,7 +1,6 @@
 """Upgrading: a store of every released version opens, migrates in one step or not at all, and verifies."""
 
 import gzip
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from sqlalchemy import table as sql_table
 from escalation import backing, migrating
 from escalation.database import Store
 from escalation.errors import DatabaseTrouble
+from escalation.sqlite import sqlite3
 from escalation.verifying import verify
 from escalation.world import WorldReader
 from tests.conftest import Postgres

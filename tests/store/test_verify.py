@@ -201,7 +201,7 @@ def test_tampering_is_named(store: Store, name: str) -> None:
 
 def test_entries_of_no_issue(sqlite: str, new_store) -> None:  # type: ignore[no-untyped-def]
     """Possible only where foreign keys are switched off, as a tool that edits the file does."""
-    import sqlite3
+    from escalation.sqlite import sqlite3
 
     store = new_store(sqlite)
     town, number, other = lived(store)
