@@ -15,7 +15,6 @@ import pytest
 from openpyxl import load_workbook
 from sqlmodel import select
 
-from escalation import cli
 from escalation.app import App
 from escalation.applying import Outgoing
 from escalation.archive import Ages, put_away
@@ -26,6 +25,7 @@ from escalation.summaries.making import Made, Summariser
 from escalation.summaries.rendering import SummaryRenderer
 from escalation.world import WorldReader
 from notifications.dispatch import dispatch_once
+from tests.commanding import Command
 from tests.town import Town, at
 
 NOW = at("2026-11-23 09:00")
@@ -340,13 +340,12 @@ def test_the_command_line_makes_previews_and_exports(database, tmp_path, monkeyp
     monkeypatch.setenv("ESCALATION_DATABASE__URL", database)
     monkeypatch.chdir(tmp_path)
 
+    command = Command(capsys, monkeypatch)
+
     def run(*words: str) -> dict:
-        with pytest.raises(SystemExit) as ended:
-            monkeypatch.setattr("sys.argv", ["escalation", *words, "--json"])
-            cli.main()
-        told = json.loads(capsys.readouterr().out)
-        assert ended.value.code == 0 or "error" in told
-        return told
+        said = command(*words, "--json")
+        assert said.code == 0 or "error" in said.json
+        return said.json
 
     moment = ("--at", "2026-11-23T09:00")
     preview = run("summary", "weekly", *moment, "--to", "PT0205", "--preview", str(tmp_path / "w.html"))

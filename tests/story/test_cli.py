@@ -1,6 +1,5 @@
 """The command line, as programs and people hold on to it: keys, exit codes, one clear line for every trouble."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,38 +7,14 @@ import sys
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from escalation import cli, migrating
+from escalation import migrating
+from tests.commanding import Command
 from tests.conftest import DATABASES, _database
 
 NOW = "2026-11-23T09:00"
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Command:
-    """Runs `escalation …` in this process, as its entry point does, in a folder of its own."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-        self.capsys, self.monkeypatch = capsys, monkeypatch
-
-    def __call__(self, *words: str) -> Said:
-        self.monkeypatch.setattr(sys, "argv", ["escalation", *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = self.capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
 
 
 @pytest.fixture(params=DATABASES)

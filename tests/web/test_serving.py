@@ -1,7 +1,6 @@
 """`escalation serve` and `escalation user`: one process that answers and works, and ends when it is told to."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.commanding import Command
 from tests.web.office import enter
 from workflows.parties import ROLES
 
@@ -26,16 +26,16 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, database: str) -> Path:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    return Command(capsys, monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database: str, run: Command, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "config.toml").write_text(f'[database]\nurl = "{database}"\n[web]\nsecure_cookies = false\n', encoding="utf-8")
-    run(tmp_path, "init", "--sample")
+    monkeypatch.chdir(tmp_path)
+    assert run("init", "--sample").code == 0
     return tmp_path
-
-
-def run(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*CLI, *words], cwd=folder, input=typed, capture_output=True, text=True, check=False, env=os.environ | {"NO_PROXY": "*"}
-    )
 
 
 def ask(port: int, path: str) -> tuple[int, bytes]:
@@ -70,34 +70,35 @@ def test_it_answers_works_and_ends_within_ten_seconds(folder: Path) -> None:
 
 def test_a_port_that_is_taken_is_said_in_a_line(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = run(folder, "serve", "--port", str(taken.getsockname()[1]))
+        command = [*CLI, "serve", "--port", str(taken.getsockname()[1])]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
     assert done.returncode == 5
     assert "cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_users_from_the_command_line(folder: Path) -> None:
-    made = run(folder, "user", "add", "zhang", "--name", "张三", "--party", "PT0013", "--json")
-    assert json.loads(made.stdout)["parties"] == [13]
-    assert len(json.loads(made.stdout)["password"]) >= 12
-    assert run(folder, "user", "add", "zhang").returncode == 2
-    assert run(folder, "user", "add", "li", "--party", "PT9999").returncode == 2
-    assert run(folder, "user", "add", "li", "--admin", "--password-stdin", typed="too short\n").returncode == 2
-    assert run(folder, "user", "add", "li", "--admin", "--password-stdin", typed="long enough for us\n").returncode == 0
-    told = json.loads(run(folder, "user", "list", "--json").stdout)["items"]
+def test_users_from_the_command_line(folder: Path, run: Command) -> None:
+    made = run("user", "add", "zhang", "--name", "张三", "--party", "PT0013", "--json")
+    assert made.json["parties"] == [13]
+    assert len(made.json["password"]) >= 12
+    assert run("user", "add", "zhang").code == 2
+    assert run("user", "add", "li", "--party", "PT9999").code == 2
+    assert run("user", "add", "li", "--admin", "--password-stdin", typed="too short\n").code == 2
+    assert run("user", "add", "li", "--admin", "--password-stdin", typed="long enough for us\n").code == 0
+    told = run("user", "list", "--json").json["items"]
     assert [(each["login"], each["parties"], each["is_admin"]) for each in told] == [
         ("li", [], True),
         ("zhang", ["PT0013"], False),
     ]
     assert all("password" not in each for each in told)
-    token = json.loads(run(folder, "user", "token", "zhang", "--name", "大屏", "--scope", "read", "--json").stdout)["token"]
+    token = run("user", "token", "zhang", "--name", "大屏", "--scope", "read", "--json").json["token"]
     assert token.startswith("esc_")
-    assert run(folder, "user", "token", "zhang", "--scope", "all").returncode == 2
-    assert run(folder, "user", "password", "zhang", "--password-stdin", typed="another long one\n").returncode == 0
-    assert run(folder, "user", "disable", "zhang").returncode == 0
-    assert run(folder, "user", "disable", "nobody").returncode == 2
-    assert [each["active"] for each in json.loads(run(folder, "user", "list", "--json").stdout)["items"]] == [True, False]
+    assert run("user", "token", "zhang", "--scope", "all").code == 2
+    assert run("user", "password", "zhang", "--password-stdin", typed="another long one\n").code == 0
+    assert run("user", "disable", "zhang").code == 0
+    assert run("user", "disable", "nobody").code == 2
+    assert [each["active"] for each in run("user", "list", "--json").json["items"]] == [True, False]
 
 
 def test_the_demo_ends_on_its_page_and_every_login_that_it_prints_is_let_in(tmp_path: Path) -> None:
