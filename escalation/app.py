@@ -124,7 +124,7 @@ class App:
         """The same within a transaction. Raises NotFound for an issue that the party does not see."""
         scope.refuse_unseen(session.connection(), self.sight(world, wanted.party, now), wanted.number)
         commands.act(session, world, wanted, now, self.outgoing)
-        return views.shown(session, world, wanted.number, now)
+        return views.shown(session, world, wanted.number, now, newest=views.NEWEST)
 
     @staticmethod
     def sight(world: World, party: str, now: datetime) -> scope.Sight:

@@ -174,8 +174,15 @@ class Client:
         return cast(Whole, self._get(f"/issues/{_part(number)}"))
 
     def journal(self, number: str) -> list[dict[str, Any]]:
-        """What was done to it, oldest first."""
-        return cast(list[dict[str, Any]], self._get(f"/issues/{_part(number)}/journal")["items"])
+        """All that was done to it, oldest first."""
+        entries: list[dict[str, Any]] = []
+        before: dict[str, Any] = {}
+        while True:
+            page = self._get(f"/issues/{_part(number)}/journal", before)
+            entries = [*page["items"], *entries]
+            if page["before"] is None:
+                return entries
+            before = {"before": page["before"]}
 
     def explain(self, number: str) -> Explanation:
         """Why it is where it is, and what comes next."""

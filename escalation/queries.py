@@ -166,9 +166,14 @@ def last_request_no(connection: Connection, ids: Sequence[int]) -> dict[int, int
     return {issue_id: no for issue_id, no in connection.execute(statement)}
 
 
-def journal(connection: Connection, issue_id: int) -> list[Any]:
-    """An issue's entries, oldest first."""
-    return list(connection.execute(select(JOURNAL).where(JOURNAL.c.issue_id == issue_id).order_by(JOURNAL.c.seq)))
+def journal(connection: Connection, issue_id: int, *, newest: int | None = None, before: int | None = None) -> list[Any]:
+    """An issue's entries, oldest first: all, or the `newest` so many, of those in front of entry `before` if it is given."""
+    statement = select(JOURNAL).where(JOURNAL.c.issue_id == issue_id)
+    if before is not None:
+        statement = statement.where(JOURNAL.c.seq < before)
+    if newest is None:
+        return list(connection.execute(statement.order_by(JOURNAL.c.seq)))
+    return [*connection.execute(statement.order_by(JOURNAL.c.seq.desc()).limit(newest))][::-1]
 
 
 def assignments(connection: Connection, issue_id: int) -> list[Any]:
@@ -186,14 +191,16 @@ def cards(connection: Connection, issue_id: int) -> list[Any]:
     return list(connection.execute(select(CARD).where(CARD.c.issue_id == issue_id).order_by(CARD.c.id)))
 
 
-def mails(connection: Connection, number: str) -> list[Any]:
-    """The mails about an issue, oldest first; of those sent long ago only that they were."""
-    old = connection.execute(
-        select(ARCHIVED_MAIL).where(ARCHIVED_MAIL.c.about == number).order_by(ARCHIVED_MAIL.c.queued_at, ARCHIVED_MAIL.c.key)
-    )
-    slim = [Kept({"id": None, "attempts": 1, "last_error": "", **row}) for row in old.mappings()]
+def mails(connection: Connection, number: str, *, newest: int | None = None) -> list[Any]:
+    """The mails about an issue, oldest first, all or the `newest` so many; of those sent long ago only that they were."""
     mine = (OUTBOX.c.about == number, OUTBOX.c.channel != WEBHOOK)
-    return [*slim, *connection.execute(select(OUTBOX).where(*mine).order_by(OUTBOX.c.id))]
+    found = [*connection.execute(select(OUTBOX).where(*mine).order_by(OUTBOX.c.id.desc()).limit(newest))]
+    if newest is None or len(found) < newest:
+        order = (ARCHIVED_MAIL.c.queued_at.desc(), ARCHIVED_MAIL.c.key.desc())
+        room = None if newest is None else newest - len(found)
+        old = connection.execute(select(ARCHIVED_MAIL).where(ARCHIVED_MAIL.c.about == number).order_by(*order).limit(room))
+        found += [Kept({"id": None, "attempts": 1, "last_error": "", **row}) for row in old.mappings()]
+    return found[::-1]
 
 
 def one_row(connection: Connection, number: str) -> Any:
@@ -219,23 +226,28 @@ class Whole(NamedTuple):
 PARTS = (ISSUE, ASSIGNMENT, REQUEST, JOURNAL, CARD, OUTBOX)
 
 
-def whole(connection: Connection, number: str) -> Whole:
-    """An issue whole, wherever it is kept. Raises NotFound."""
+def whole(connection: Connection, number: str, *, newest: int | None = None, before: int | None = None) -> Whole:
+    """An issue whole, wherever it is kept; of its entries (in front of entry `before`) and mails the `newest` so many.
+
+    Raises NotFound.
+    """
     try:
         row = one_row(connection, number)
     except NotFound:
         content = archived(connection, number)
         if content is None:
             raise
-        return unpacked(content)
+        found = unpacked(content)
+        entries = [each for each in found.journal if before is None or each.seq < before]
+        return found if newest is None else found._replace(journal=entries[-newest:], mails=found.mails[-newest:])
     mine = row.id
     return Whole(
         row,
         assignments(connection, mine),
         requests(connection, mine),
-        journal(connection, mine),
+        journal(connection, mine, newest=newest, before=before),
         cards(connection, mine),
-        mails(connection, number),
+        mails(connection, number, newest=newest),
     )
 
 

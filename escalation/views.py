@@ -251,9 +251,18 @@ def files(rows: Sequence[Any], world: World) -> list[dict[str, Any]]:
     return found
 
 
-def shown(session: Session, world: World, number: str, now: datetime, at: datetime | None = None) -> dict[str, Any]:
-    """One issue whole, as it stood at `at` if given. Raises NotFound, and UsageError if it was not there yet."""
-    whole = queries.whole(session.connection(), number)
+#: What an action answers, and an issue over REST, has so many of its newest entries and mails; `escalation show` has all.
+NEWEST = 200
+
+
+def shown(
+    session: Session, world: World, number: str, now: datetime, at: datetime | None = None, *, newest: int | None = None
+) -> dict[str, Any]:
+    """One issue whole, as it stood at `at` if given; of its entries and mails the `newest` so many (as of now).
+
+    Raises NotFound, and UsageError if it was not there yet.
+    """
+    whole = queries.whole(session.connection(), number, newest=newest)
     moment = at or now
     row = whole.issue
     if at is not None and (row := as_told(row, whole.journal, at)) is None:

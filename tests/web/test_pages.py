@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from tests.faults.test_much import longer
 from tests.town import CITY_COORDINATOR, DEPARTMENT_COORDINATOR, OFFICE, OWNER
 from tests.web.office import Office, Person
 
@@ -202,3 +203,30 @@ def test_an_administrator_looks_after_users_and_mails(office: Office) -> None:
     office.town.raise_issue()
     assert boss.post("/admin/outbox/retry").headers["location"] == "/admin/outbox?done=0"
     assert boss.get("/admin/outbox?state=queued").text.count("<tr>") >= 2
+
+
+def test_a_journal_without_end_comes_a_part_at_a_time(office: Office) -> None:
+    handler = office.person("handler", HANDLER)
+    number = office.town.dispatched(severity="major")
+    office.town.act(number, "acknowledge", HANDLER)
+    office.town.act(number, "report_progress", HANDLER, reason="已开会")
+    longer(office.store, number, 1_500)
+
+    def shown(page: str) -> int:
+        return len(re.findall("<li", re.search(r'class="timeline">(.*?)</ol>', page, re.S)[1]))
+
+    page = handler.get(f"/issues/{number}").text
+    earlier = re.search(rf'href="(/issues/{number}\?before=(\d+))#h-log"', page)
+    last = office.town.facts(number).version
+    assert (shown(page), int(earlier[2])) == (100, last - 99)
+    page = handler.get(earlier[1]).text
+    assert shown(page) == 100
+    assert f'href="/issues/{number}#h-log"' in page
+    first = handler.get(f"/issues/{number}?before=4").text
+    assert shown(first) == 3
+    assert "before=" not in first
+    assert handler.act(number, "report_progress", version=str(last), reason="继续").status_code == 303
+
+    client = office.api("owner", OWNER)
+    assert len(client.issue(number)["journal"]) == 200
+    assert [each["seq"] for each in client.journal(number)] == list(range(1, last + 2))

@@ -126,7 +126,7 @@ class Possible(BaseModel):
 
 
 class WholeIssue(BaseModel):
-    """An issue whole, as `escalation show` has it, with the actions possible now."""
+    """An issue whole, as `escalation show` has it but with its newest entries and mails alone, and the actions possible now."""
 
     issue: IssueOut
     assignments: list[dict[str, Any]]
@@ -144,9 +144,10 @@ class Raised(IssueOut):
 
 
 class Entries(BaseModel):
-    """A journal, oldest entry first."""
+    """A part of a journal, oldest entry first; `before` asks for the part in front of it, null when there is none."""
 
     items: list[dict[str, Any]]
+    before: int | None
 
 
 class ExplanationOut(BaseModel):

@@ -92,7 +92,7 @@ def shown(desk: Caller, number: Number) -> Response:
 
     def told(session: Session, world: World, seen: scope.Sight) -> dict[str, Any]:
         scope.refuse_unseen(session.connection(), seen, number)
-        whole = views.shown(session, world, number, desk.now)
+        whole = views.shown(session, world, number, desk.now, newest=views.NEWEST)
         return whole | {"actions": _possible(session, world, desk, number)}
 
     whole = desk.look(told)
@@ -178,15 +178,21 @@ def _answered(answer: once.Answer, headers: dict[str, str]) -> Response:
 
 
 @router.get("/issues/{number}/journal", response_model=forms.Entries, responses=COMMON)
-def journal(desk: Caller, number: Number) -> Response:
+def journal(
+    desk: Caller,
+    number: Number,
+    before: Annotated[int | None, Query(ge=1, le=2**31, description="only entries in front of this one")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> Response:
     """What was done to it, by whom and why; each entry with the hash that chains it to the one before."""
     desk.refuse_without("read")
 
     def told(session: Session, world: World, seen: scope.Sight) -> list[dict[str, Any]]:
         scope.refuse_unseen(session.connection(), seen, number)
-        return views.entries(queries.whole(session.connection(), number).journal, world)
+        return views.entries(queries.whole(session.connection(), number, newest=limit, before=before).journal, world)
 
-    return JSONResponse({"items": desk.look(told)})
+    items = desk.look(told)
+    return JSONResponse({"items": items, "before": items[0]["seq"] if items and items[0]["seq"] > 1 else None})
 
 
 @router.get("/issues/{number}/explain", response_model=forms.ExplanationOut, responses=COMMON)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlmodel import Session
 
@@ -40,14 +40,18 @@ FIRST = """
 AT_ONCE = ("dispatch", "close", "confirm", "return_for_rework", "approve", "agree", "answer", "report_progress", "resume")
 #: Requests that make an organ help.
 HELP = ("co_handling", "consultation")
+#: So many entries of the timeline, and mails, are shown at a time.
+SHOWN = 100
 #: The way of an issue within a stage.
 WAY = ("pending_intake", "pending_ack", "processing", "pending_review", "closed")
 
 
 @router.get("/issues/{number}")
-def shown(desk: Seated, number: str, do: str = "", done: str = "") -> Response:
-    """The issue."""
-    return show(desk, "issue.html", desk.look(lambda *read: _whole(desk, number, do, *read)) | {"done": done})
+def shown(
+    desk: Seated, number: str, do: str = "", done: str = "", before: Annotated[int | None, Query(ge=1, le=2**31)] = None
+) -> Response:
+    """The issue, with the newest entries of its timeline, or those in front of entry `before`."""
+    return show(desk, "issue.html", desk.look(lambda *read: _whole(desk, number, do, *read, before=before)) | {"done": done})
 
 
 @router.get("/issues/{number}/files/{no}")
@@ -56,10 +60,12 @@ def file(desk: Seated, number: str, no: int) -> Response:
     return filing.download(desk, number, no)
 
 
-def _whole(desk: Desk, number: str, do: str, session: Session, world: World, seen: Sight) -> dict[str, Any]:
+def _whole(
+    desk: Desk, number: str, do: str, session: Session, world: World, seen: Sight, *, before: int | None = None
+) -> dict[str, Any]:
     connection, now = session.connection(), desk.now
     scope.refuse_unseen(connection, seen, number)
-    whole = queries.whole(connection, number)
+    whole = queries.whole(connection, number, newest=SHOWN, before=before)
     loaded = seeing.loaded(session, world, number, now)
     issue = views.issue(whole.issue, world, now)
     draft = drafts.load(session, desk.user.id, f"{number}/{do}") if do else None
@@ -70,6 +76,8 @@ def _whole(desk: Desk, number: str, do: str, session: Session, world: World, see
         "readers": {each.code: each.name for each in world.directory.parties},
         "assignments": views.stays(whole.stays, world),
         "journal": list(reversed(views.entries(whole.journal, world))),
+        "before": before,
+        "shown": SHOWN,
         "mails": list(reversed(views.letters(whole.mails, world))),
         "requests": whole.requests,
         "files": files,
@@ -160,8 +168,8 @@ def changed(desk: Seated, number: str, version: int) -> Response:
 
 def _since(number: str, version: int, session: Session, world: World, seen: Sight) -> list[dict[str, Any]]:
     scope.refuse_unseen(session.connection(), seen, number)
-    row = queries.whole(session.connection(), number)
-    return [each for each in views.entries(row.journal, world) if each["seq"] > version]
+    found = queries.whole(session.connection(), number, newest=SHOWN)
+    return [each for each in views.entries(found.journal, world) if each["seq"] > version]
 
 
 @router.post("/issues/{number}/actions/{action}")
