@@ -65,7 +65,9 @@ ENTRIES = re.compile(r'<li class="(?:system)?"><div><b>')
 def serve(url: str, port: int) -> None:
     """The real application on loopback, its clock standing at NOW; no scheduler beside it."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(database=DatabaseSettings(url=url), web=WebSettings(secure_cookies=False), root=Path(folder))
+        settings = Settings(
+            database=DatabaseSettings(url=url), web=WebSettings(secure_cookies=False, requests_per_minute=0), root=Path(folder)
+        )
         app = create_app(App(settings), lambda: NOW)
         uvicorn.run(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=600)
 

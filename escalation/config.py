@@ -192,6 +192,7 @@ class WebSettings(Section):
     login_failures: int = Field(default=5, ge=1)
     lock_minutes: float = Field(default=15, gt=0)
     failures_per_address: int = Field(default=30, ge=1)
+    requests_per_minute: int = Field(default=600, ge=0)
 
 
 class WebhookSettings(Section):

@@ -18,6 +18,7 @@ from escalation.errors import EscalationError, NotFound, UsageError
 from escalation.filekinds import MEGABYTE
 from escalation.users import User, entering, tokens
 from escalation.users.entering import Limits
+from escalation.web.pacing import Pace, cost
 from escalation.world import World
 from workflows.parties import Party
 
@@ -70,6 +71,7 @@ class House:
     app: App
     clock: Clock
     limits: Limits
+    pace: Pace = field(compare=False)
     #: user -> when their to-do was counted, and how much it was: only of those who have a lot to do.
     counts: dict[int, tuple[datetime, int]] = field(default_factory=dict, compare=False)
 
@@ -90,7 +92,7 @@ class House:
             session=timedelta(hours=web.session_hours),
             idle=timedelta(minutes=web.idle_minutes),
         )
-        return cls(app, clock, limits)
+        return cls(app, clock, limits, Pace(web.requests_per_minute))
 
     @property
     def cookie(self) -> str:
@@ -177,7 +179,7 @@ def language_of(request: Request, default: str) -> str:
 
 
 def seated(request: Request) -> Desk:
-    """Somebody who is logged in. Raises NotSeated, MustChange."""
+    """Somebody who is logged in. Raises NotSeated, MustChange, TooFast."""
     here, token = house(request), request.cookies.get(house(request).cookie, "")
     now = here.clock()
     if not token:
@@ -191,6 +193,7 @@ def seated(request: Request) -> Desk:
         here.app.store.write(lambda session: entering.sign(session, now, token))
     desk = Desk(here, now, entered.user, entered.user.language, entered.csrf, token)
     request.state.desk = desk
+    here.pace.take(f"user {desk.user.id}", cost(request), now)
     if entered.user.must_change and request.url.path not in WITHOUT:
         raise MustChange("this password was chosen by somebody else", "choose one of your own first")
     return desk
@@ -274,7 +277,7 @@ TOKEN = HTTPBearer(auto_error=False, scheme_name="token", description="`escalati
 
 
 def bearer(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(TOKEN)]) -> Desk:
-    """A program with a token. Raises NotSeated."""
+    """A program with a token. Raises NotSeated, TooFast."""
     here = house(request)
     if given is None or not given.credentials:
         raise NotSeated("a bearer token is needed", "send `Authorization: Bearer …`; `escalation user token` makes one")
@@ -285,6 +288,7 @@ def bearer(request: Request, given: Annotated[HTTPAuthorizationCredentials | Non
         raise NotSeated("this token is not good, or not any more", "`escalation user token` makes a new one")
     desk = Desk(here, now, found.user, found.user.language, scopes=found.scopes)
     request.state.desk = desk
+    here.pace.take(f"program {desk.user.id}", cost(request), now)
     return desk
 
 

@@ -278,6 +278,7 @@ not_entered 账号或密码不对，或账号暂时不能使用 login and passwo
 not_vouched 统一身份认证未通过，请重试或联系管理员 the office's account was not accepted; try again or ask an administrator
 provider 统一身份认证暂时不可用 the identity provider cannot be used now
 too_many 尝试次数过多，请稍后再试 too many tries; wait a while
+too_fast 操作过于频繁，请稍候再试 too many requests in a short time; wait a moment
 database 数据库暂时不可用 the database cannot be used now
 contention 系统繁忙，请重试 the database is busy; try again
 """)

@@ -36,7 +36,11 @@ class Office:
     def __init__(self, store: Store, folder: Path, *, empty: bool = False, **web: Any) -> None:
         self.town = Unfounded(store) if empty else Town(store, "2026-09-01 09:00")
         url = store.url.render_as_string(hide_password=False)
-        settings = Settings(database=DatabaseSettings(url=url), web=WebSettings(**{"secure_cookies": False, **web}), root=folder)
+        settings = Settings(
+            database=DatabaseSettings(url=url),
+            web=WebSettings(**{"secure_cookies": False, "requests_per_minute": 0, **web}),
+            root=folder,
+        )
         self.app = App(settings)
         self.web = create_app(self.app, lambda: self.town.now)
         self.store = store

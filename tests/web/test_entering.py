@@ -186,3 +186,22 @@ def test_a_password_is_long_and_hashed_as_argon2id(office: Office) -> None:
     with office.store.reading() as session:
         row = session.exec(select(UserRow)).one()
     assert (row.login, row.password[:10]) == ("zhang", "$argon2id$")
+
+
+def test_one_person_asks_so_often_a_minute_and_is_then_told_to_wait(sqlite, new_store, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    office = Office(new_store(sqlite), tmp_path, requests_per_minute=20)
+    zhang, li = office.person("zhang", CITY_COORDINATOR), office.person("li", CITY_COORDINATOR)
+    program = office.program(office.user("wang", CITY_COORDINATOR))
+    office.town.now += timedelta(minutes=1)
+
+    assert [zhang.get("/").status_code for _ in range(21)] == [200] * 20 + [429]
+    refused = zhang.get("/")
+    assert (refused.headers["retry-after"], "稍候" in refused.text) == ("4", True)
+    assert li.get("/").status_code == 200, "everybody has a bucket of their own"
+    assert [program.get("/api/v1/issues?q=a").status_code for _ in range(5)] == [200] * 4 + [429], "a search counts as five"
+    assert program.get("/api/v1/issues").json()["code"] == "too_fast"
+    office.town.now += timedelta(seconds=6)
+    assert [zhang.get("/").status_code for _ in range(3)] == [200, 200, 429]
+    office.town.now -= timedelta(hours=1)
+    assert zhang.get("/").status_code == 429, "a clock set back gives nothing"
+    office.app.close()

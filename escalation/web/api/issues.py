@@ -25,7 +25,7 @@ router = APIRouter(tags=["issues"])
 Caller = Annotated[Desk, Depends(bearer)]
 Number = Annotated[str, Path(max_length=60, examples=["WT26-0007"])]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, description="the same key again: the same answer")]
-COMMON = responses(400, 401, 403, 404, 422, 503)
+COMMON = responses(400, 401, 403, 404, 422, 429, 503)
 CHANGING = COMMON | responses(409, 412, 413)
 
 

@@ -30,7 +30,9 @@ def page(request: Request, error: Exception) -> Response:
     values: dict[str, Any] = {"status": status, "said": said if said != code else "", "message": message, "hint": hint}
     values |= {"user": desk and desk.user, "csrf": desk.csrf if desk else "", "here": ""}
     part = bool(request.headers.get("hx-request"))
-    return HTMLResponse(render("notice.html" if part else "trouble.html", language, values), status)
+    return HTMLResponse(
+        render("notice.html" if part else "trouble.html", language, values), status, getattr(error, "headers", None)
+    )
 
 
 def _desk(request: Request) -> Desk | None:
