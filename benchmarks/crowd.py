@@ -15,9 +15,9 @@ from sqlalchemy import text
 
 from benchmarks.province import NOW, WHO
 from benchmarks.seeding import LATER, value_of
-from escalation import sweep as sweeping
 from escalation.applying import Outgoing
 from escalation.database import Store
+from escalation.sweep import Sweeper
 from escalation.world import WorldReader
 
 #: Somebody who works fast reads a page for so many seconds.
@@ -27,25 +27,11 @@ LISTS = ("", "?light=red", "?light=yellow", "?stage=department", "?status=pendin
 TODO, LIST, ACT = 30, 60, 70
 
 
-def sweep(url: str, bite: int, pause: float) -> None:
-    """One sweep in this process, in transactions of so many issues and with so many seconds between them."""
-    if bite:
-        sweeping.TRANSACTION.update(dict.fromkeys(sweeping.TRANSACTION, bite))
-    store = Store(url)
-    sweeper = Sweeping(store, WorldReader(), Outgoing())
-    sweeper.pause = pause
+def sweep(url: str) -> None:
+    """One sweep in this process; it knows that somebody is at the desk."""
+    sweeper = Sweeper(Store(url), WorldReader(), Outgoing())
     print("ready", flush=True)
     sweeper.sweep_once(NOW)
-
-
-class Sweeping(sweeping.Sweeper):
-    """A sweep that lets others in between two transactions."""
-
-    pause = 0.0
-
-    def _move(self, *given: Any) -> None:
-        super()._move(*given)
-        sleep(self.pause)
 
 
 def _numbers(url: str, where: str, limit: int) -> list[str]:
@@ -97,7 +83,7 @@ class Person(threading.Thread):
         return not wrong
 
 
-def together(url: str, browsers: Sequence[Any], seconds: int, bite: int, pause: float) -> list[dict[str, object]]:
+def together(url: str, browsers: Sequence[Any], seconds: int) -> list[dict[str, object]]:
     """So many people for so long, or until the sweep is done; what they waited while it ran."""
     issues = _numbers(url, "closed_at IS NULL", 2_000)
     party = "(SELECT id FROM party WHERE code = '{}')".format(WHO["handler"])
@@ -114,7 +100,7 @@ def together(url: str, browsers: Sequence[Any], seconds: int, bite: int, pause: 
     warm = perf_counter()
     sleep(2 * READS[1])
     due = _due(url)
-    process = subprocess.Popen([sys.executable, __file__, url, str(bite), str(pause)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, __file__, url], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     began = perf_counter()
     try:
@@ -132,10 +118,7 @@ def together(url: str, browsers: Sequence[Any], seconds: int, bite: int, pause: 
         _row(f"{len(people)} people before", "page", [each for each in seen if warm <= each[1] and each[1] + each[2] < began])
     ]
     found += [_row(f"{len(people)} people in a sweep", kind, during) for kind in ("page", "action")]
-    return [
-        *found,
-        {"case": "the sweep meanwhile", "moved": due - _due(url), "seconds": ended - began, "bite": bite, "pause": pause},
-    ]
+    return [*found, {"case": "the sweep meanwhile", "moved": due - _due(url), "seconds": ended - began}]
 
 
 def _due(url: str) -> int:
@@ -158,4 +141,4 @@ def _row(case: str, kind: str, seen: Sequence[tuple[str, float, float, str]]) ->
 
 
 if __name__ == "__main__":
-    sweep(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    sweep(sys.argv[1])

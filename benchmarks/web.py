@@ -197,8 +197,6 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=100, help="so often each page")
     parser.add_argument("--people", type=int, default=0, help="so many people at once, while all that is due is swept")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--bite", type=int, default=0, help="so many issues in one transaction of the sweep")
-    parser.add_argument("--pause", type=float, default=0, help="so many seconds between two of them")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -217,7 +215,7 @@ def main() -> None:
                 log_in(copy)
                 with served(copy) as port:
                     browsers = [Browser(port, list(WHO)[each % len(WHO)]) for each in range(asked.people)]
-                    told = crowd.together(copy, browsers, asked.seconds, asked.bite, asked.pause)
+                    told = crowd.together(copy, browsers, asked.seconds)
                 rows += [show({"database": database, "n": asked.n} | each, asked.json) for each in told]
                 stores.drop(copy)
             else:

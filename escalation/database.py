@@ -26,6 +26,8 @@ READING = "escalation_reading"
 STATEMENTS = 16
 #: KiB of pages that a SQLite connection keeps. Every connection fills its own, and the file is in the system's cache anyway.
 CACHE = 16_384
+#: Pages in the log after which they are brought home into the file: most are written many times by one sweep.
+HOME = 16_384
 #: Bytes of its log that a SQLite file keeps once what is in it has been brought home.
 LOG = 64 * 2**20
 
@@ -157,6 +159,7 @@ def _set_journal(connection: Any) -> None:
             if wanted != "wal":
                 raise
     connection.execute(f"PRAGMA journal_size_limit = {LOG}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {HOME}")
 
 
 def _on_sqlite_begin(connection: Any) -> None:

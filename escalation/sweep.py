@@ -24,6 +24,7 @@ from escalation.errors import Conflict
 from escalation.models import SetAside
 from escalation.notices import calendar_missing
 from escalation.queries import ISSUE, Loaded
+from escalation.users import entering
 from escalation.world import World, WorldReader
 from notifications import outbox
 from workflows.decision import decide
@@ -37,7 +38,10 @@ log = logging.getLogger(__name__)
 #: Due issues are noticed this many at a time (their ids only), the oldest first.
 NOTICED = 200_000
 #: One transaction moves this many neighbours on disk: fewer, and pages are rewritten once a batch (docs/decisions).
-TRANSACTION = {"sqlite": 10_000, "postgresql": 5_000}
+TRANSACTION = {"sqlite": 1_000, "postgresql": 5_000}
+#: While somebody is at the desk it moves only so many, and then they may go first for so many seconds: an action waits for the
+#: transaction that it meets, and SQLite looks again every tenth of a second.
+GENTLE, PAUSE = 250, 0.15
 #: So many are decided while as many are written.
 BITE = 1_000
 #: An issue has a handful of clocks; one that is due more often in a single sweep has a rule that does not move it forward.
@@ -99,7 +103,7 @@ class Sweeper:
                 break
             room = NOTICED if limit is None else min(NOTICED, limit - swept.examined)
             before = swept.examined
-            for chunk in _chunks(sorted(self._due(now, room)), TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]):
+            for chunk in self._transactions(sorted(self._due(now, room)), now):
                 if self._stopping.is_set():
                     return swept
                 self._move(chunk, now, swept, dry_run)
@@ -109,6 +113,18 @@ class Sweeper:
         if not dry_run:
             self._daily(now)
         return swept
+
+    def _transactions(self, ids: Sequence[int], now: datetime) -> Iterator[Sequence[int]]:
+        """What each transaction moves; while somebody is at the desk little at a time, with a pause behind it."""
+        start = 0
+        while start < len(ids):
+            with self.store.reading() as session:
+                gentle = entering.is_anybody_there(session, now)
+            if gentle and start:
+                self._stopping.wait(PAUSE)
+            size = GENTLE if gentle else TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]
+            yield ids[start : start + size]
+            start += size
 
     def _next(self) -> datetime | None:
         with self.store.reading() as session:

@@ -151,6 +151,12 @@ def sign(session: Session, now: datetime, token: str) -> None:
     session.connection().execute(update(SESSION).where(SESSION.c.token == digest(token)).values(seen_at=now))
 
 
+def is_anybody_there(session: Session, now: datetime) -> bool:
+    """Has anybody given a sign of life of late? People at the desk should not wait for what nobody waits for."""
+    since = now - 2 * SIGN_EVERY
+    return session.connection().execute(select(SESSION.c.token).where(SESSION.c.seen_at > since).limit(1)).scalar() is not None
+
+
 def end(session: Session, now: datetime, token: str, who: str) -> None:
     """Logs out."""
     session.connection().execute(delete(SESSION).where(SESSION.c.token == digest(token)))

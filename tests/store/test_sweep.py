@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, insert, select, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 
 from escalation import sweep
 from escalation.database import Store
 from escalation.queries import ISSUE, JOURNAL, OUTBOX
 from escalation.sweep import SET_ASIDE
+from escalation.usertables import UserRow, WebSession
 from tests.store.test_refusals import dump
 from tests.town import Town, at
 
@@ -62,6 +63,35 @@ def test_a_look_when_nothing_is_due_asks_one_question(sqlite: str, new_store) ->
     assert town.sweep(due - timedelta(microseconds=1)).examined == 0
     assert len([each for each in asked if "FROM issue" in each]) == 1
     assert town.sweep(due).examined == 1, "the moment itself is in"
+
+
+def test_while_somebody_is_at_the_desk_little_moves_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "GENTLE", 2)
+    town = Town(store)
+    many(town, 5)
+    moved: list[int] = []
+    waits: list[float] = []
+    monkeypatch.setattr(town.sweeper, "_move", lambda ids, *_: moved.append(len(ids)))
+    monkeypatch.setattr(town.sweeper._stopping, "wait", waits.append)
+
+    def seen(before: timedelta) -> None:
+        moved.clear()
+        waits.clear()
+        with store.transaction() as session:
+            session.connection().execute(delete(WebSession))
+            at = {"created_at": OVERDUE, "seen_at": OVERDUE - before, "expires_at": OVERDUE}
+            session.add(WebSession(token=b"t", user_id=user, csrf="", **at))
+        town.sweeper.sweep_once(OVERDUE)
+
+    with store.transaction() as session:
+        row = UserRow(login="zhang", name="张三", created_at=OVERDUE)
+        session.add(row)
+        session.flush()
+        user = row.id
+    seen(9 * MINUTE)
+    assert (moved, waits) == ([2, 2, 1], [sweep.PAUSE] * 2)
+    seen(10 * MINUTE)
+    assert (moved, waits) == ([5], [])
 
 
 def test_a_sweep_that_is_asked_to_stop_ends_after_its_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
