@@ -20,12 +20,14 @@ from escalation.sqlite import sqlite3, wal_is_safe
 T = TypeVar("T")
 #: How often a transaction is tried that the database gave up for another's sake.
 TRIES = 4
-READING = "escalation_reading"
+READING, LARGE = "escalation_reading", "escalation_large"
 #: So many prepared statements a SQLite connection keeps. One that writes 500 rows (`bulk.py`) holds 1.2 MB and its text is never
 #: the same again, so the library's own 128 of them grow to 150 MB a connection.
 STATEMENTS = 16
 #: KiB of pages that a SQLite connection keeps. Every connection fills its own, and the file is in the system's cache anyway.
 CACHE = 16_384
+#: The same while it writes thousands of issues at once: what does not fit is written to the log and read back again and again.
+LARGE_CACHE = 65_536
 #: Pages in the log after which they are brought home into the file: most are written many times by one sweep.
 HOME = 16_384
 #: Bytes of its log that a SQLite file keeps once what is in it has been brought home.
@@ -62,13 +64,14 @@ class Store:
         self.retried = 0
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """A session whose work is committed when the block ends and rolled back when it raises.
+    def transaction(self, *, large: bool = False) -> Iterator[Session]:
+        """A session whose work is committed when the block ends and rolled back when it raises. `large`: thousands of rows.
 
         Raises DatabaseTrouble when the store cannot be used; every other exception passes through.
         """
         self._refuse_vanished()
-        with translated(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
+        engine = self.engine.execution_options(**{LARGE: True}) if large else self.engine
+        with translated(self), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def _refuse_vanished(self) -> None:
@@ -78,18 +81,18 @@ class Store:
             self.engine.dispose()
             raise DatabaseTrouble(f"the database file is gone ({self.name()})", "put it back, or restore the newest backup")
 
-    def write(self, work: Callable[[Session], T]) -> T:
+    def write(self, work: Callable[[Session], T], *, large: bool = False) -> T:
         """Does work in a transaction and answers what it answers; tried again when the database preferred another's.
 
         `work` is done anew from its beginning, so it must not keep anything of the try before.
         """
         for _ in range(TRIES - 1):
             try:
-                with self.transaction() as session:
+                with self.transaction(large=large) as session:
                     return work(session)
             except Contention:
                 self.retried += 1
-        with self.transaction() as session:
+        with self.transaction(large=large) as session:
             return work(session)
 
     @contextmanager
@@ -163,8 +166,12 @@ def _set_journal(connection: Any) -> None:
 
 
 def _on_sqlite_begin(connection: Any) -> None:
-    reading = connection.get_execution_options().get(READING)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    cache = LARGE_CACHE if options.get(LARGE) else CACHE
+    if connection.info.get("cache", CACHE) != cache:
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{cache}")
+        connection.info["cache"] = cache
+    connection.exec_driver_sql("BEGIN" if options.get(READING) else "BEGIN IMMEDIATE")
 
 
 #: What the drivers say -> what it means and what to do.

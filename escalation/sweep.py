@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 #: Due issues are noticed this many at a time (their ids only), the oldest first.
 NOTICED = 200_000
 #: One transaction moves this many neighbours on disk: fewer, and pages are rewritten once a batch (docs/decisions).
-TRANSACTION = {"sqlite": 1_000, "postgresql": 5_000}
+TRANSACTION = {"sqlite": 10_000, "postgresql": 5_000}
 #: While somebody is at the desk it moves only so many, and then they may go first for so many seconds: an action waits for the
 #: transaction that it meets, and SQLite looks again every tenth of a second.
 GENTLE, PAUSE = 250, 0.15
@@ -149,7 +149,7 @@ class Sweeper:
         """One transaction. If it cannot be written as a whole, each issue is tried by itself."""
         try:
             with _no_collecting():
-                trial = self.store.write(lambda session: self._transact(session, ids, now, dry_run))
+                trial = self.store.write(lambda session: self._transact(session, ids, now, dry_run), large=len(ids) > GENTLE)
         except _TROUBLE as error:
             if len(ids) == 1:
                 self._set_aside(ids[0], now, error, swept)

