@@ -40,6 +40,10 @@ def examine(app: App, now: datetime) -> list[Check]:
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
     checks += [_mail(app), _templates(app), _channels(app)]
+    if app.settings.webhooks.to:
+        checks.append(_tried("webhooks", lambda: _webhooks(app)))
+    if app.settings.oidc.issuer:
+        checks.append(_tried("oidc", lambda: _provider(app)))
     return checks
 
 
@@ -182,6 +186,24 @@ def _channels(app: App) -> Check:
 def _made(app: App, name: str) -> str:
     app.mailroom.elsewhere.channel(name)
     return name
+
+
+def _webhooks(app: App) -> str:
+    """Where they go is read, not asked."""
+    from escalation import outside  # noqa: PLC0415  # slow to load, and few have either
+
+    outside.deliverer(app.settings, "doctor")
+    return ", ".join(app.settings.webhooks.to)
+
+
+def _provider(app: App) -> str:
+    """The provider is asked what it says about itself."""
+    from escalation import outside  # noqa: PLC0415  # likewise
+
+    provider = outside.provider(app.settings)
+    if provider is not None:
+        provider.begin()
+    return f"{app.settings.oidc.issuer} answers"
 
 
 async def _greeting(host: str, port: int, *, waits: bool) -> str:

@@ -20,6 +20,7 @@ from escalation.app import App
 from escalation.client import verified
 from escalation.config import DatabaseSettings, Settings, WebhookSettings
 from escalation.database import Store
+from escalation.doctor import examine
 from escalation.errors import BadConfig
 from notifications import outbox
 from notifications.outbox import OutboxRow
@@ -239,6 +240,8 @@ def test_a_configuration_that_is_off_is_named(sqlite: str, tmp_path: Path, given
     with pytest.raises(BadConfig, match=said):
         outside.deliverer(app.settings, app.mailroom.node)
     town = Town(app.store)
+    found = next(check for check in examine(app, town.now) if check.name == "webhooks")
+    assert re.search(said, found.detail) and not found.ok
     town.outgoing = app.outgoing
     town.raise_issue()
     assert re.search(said, asyncio.run(app.mailroom.dispatch_elsewhere(town.now)).stopped)

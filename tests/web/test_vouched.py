@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from escalation import outside
 from escalation.config import MailSettings, OidcSettings
 from escalation.database import Store
+from escalation.doctor import examine
 from escalation.errors import BadConfig
 from escalation.models import AuditRow, UserRow
 from escalation.users import accounts
@@ -45,6 +46,12 @@ def configure(office: Office, provider: IdentityProvider, **more: object) -> Non
     given = OidcSettings(issuer=provider.issuer, client_id=CLIENT, client_secret=SECRET, **more)  # type: ignore[arg-type]
     mail = MailSettings(base_url="http://office.test")
     office.app.settings = office.app.settings.model_copy(update={"oidc": given, "mail": mail})
+
+
+def looked_at(office: Office) -> tuple[bool, str]:
+    """What doctor says of it."""
+    found = next(check for check in examine(office.app, office.town.now) if check.name == "oidc")
+    return found.ok, found.detail
 
 
 def begun(client: TestClient, following: str = "/") -> str:
@@ -150,7 +157,9 @@ def test_a_login_ends_in_the_browser_that_began_it_and_once(provider: IdentityPr
 
 
 def test_a_provider_that_is_another_or_does_not_answer(provider: IdentityProvider, small: Office) -> None:
+    assert looked_at(small) == (True, f"{provider.issuer} answers")
     provider.claimed_issuer = "https://other.test"
+    assert looked_at(small)[0] is False
     assert small.client().get("/login/provider").status_code == 503
     gone = OidcSettings(issuer="http://127.0.0.1:9", client_id=CLIENT, client_secret=SECRET)
     small.app.settings = small.app.settings.model_copy(update={"oidc": gone})
