@@ -163,15 +163,17 @@ def _after(
 
 
 def _gather_stay(batch: Batch, world: World, before: Facts, after: Facts, decision: Decision, at: datetime) -> None:
+    rules = world.rules(before.workflow)
     if decision.leave:
-        rules = world.rules(before.workflow)
         stopped = before.status in ("pending_review", "suspended")
         until = before.clock_from if stopped and before.clock_from is not None else at
         overdue_wd = decision.overdue_wd or (rules.overdue_wd(before.due_at, until) if before.due_at else 0)
         left = (before, at, decision.leave, overdue_wd)
         batch.stays_changed.append(_stay_values(before.id, before.assignment_no, *left))
     elif not decision.enter and not _STAY_FIELDS.isdisjoint(decision.changes):
-        batch.stays_changed.append(_stay_values(after.id, after.assignment_no, after, None, "", decision.overdue_wd))
+        # at the top a stay stays open however late it is, and whatever is done to it meanwhile
+        late = rules.overdue_wd(after.due_at, at) if after.overdue_at is not None and after.due_at is not None else 0
+        batch.stays_changed.append(_stay_values(after.id, after.assignment_no, after, None, "", decision.overdue_wd or late))
     if decision.enter:
         batch.stays_begun.append(_stay_begun(after, at))
 

@@ -1,11 +1,14 @@
 """One issue goes up the ladder by itself."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
+from escalation import queries
 from escalation.database import Store
 from escalation.queries import OUTBOX
-from tests.town import Town, at
+from tests.town import OFFICE, Town, at
 
 
 def test_an_unattended_issue_goes_city_department_province_and_stays(store: Store) -> None:
@@ -22,6 +25,11 @@ def test_an_unattended_issue_goes_city_department_province_and_stays(store: Stor
     assert seen == ["city", "department", "province"]
     assert town.facts(number).due_at == at("2026-10-10 17:00")
     assert town.verify().broken == []
+    town.act(number, "suspend", OFFICE, reason="law_case", until=town.now.date() + timedelta(days=10))
+    town.act(number, "resume", OFFICE)
+    with store.reading() as session:
+        stays = queries.assignments(session.connection(), town.facts(number).id)
+    assert stays[-1].overdue_wd == 36, "touched again it is as late as it is: 15 working days of October and 21 of November"
 
 
 @pytest.mark.parametrize("category", ["power", "eia", "land", "permit"])
