@@ -13,6 +13,15 @@ from markupsafe import Markup, escape
 from escalation.browsing import MANY
 from escalation.web import words
 
+#: Stage -> its name in Chinese and in English.
+Stages = Mapping[str, tuple[str, str]]
+#: What a row of a list shows of its issue. A row is the same for everybody who reads a language, so it is drawn once.
+IN_A_ROW = (
+    "number", "version", "title", "project_name", "stage", "status", "lead_organ", "severity", "due_at", "light",
+    "late_by", "overdue", "days_left",
+)  # fmt: skip
+#: So many drawn rows of a language are kept: about 1 KB each.
+ROWS = 5_000
 WEEKDAYS = ("周一", "周二", "周三", "周四", "周五", "周六", "周日")
 
 
@@ -37,7 +46,17 @@ def environment(language: str) -> Environment:
     def word(code: str, table: str) -> str:
         return words.word(table, code, language)
 
-    made.globals |= {"_": say, "language": language, "english": english, "shape": shape, "tables": words.TABLES}
+    @lru_cache(maxsize=ROWS)
+    def drawn(shown: tuple[Any, ...], stage: str, zone: str, project: bool, tick: bool) -> Markup:
+        macro: Callable[..., Markup] = made.get_template("macros.html").module.issue_row  # type: ignore[attr-defined]
+        return macro(dict(zip(IN_A_ROW, shown, strict=True)), stage, zone, project, tick)
+
+    def row(issue: Mapping[str, Any], stages: Stages, zone: str, *, project: bool = True, tick: bool = False) -> Markup:
+        """A row of a list."""
+        return drawn(tuple([issue[name] for name in IN_A_ROW]), stage_name(issue["stage"], stages), zone, project, tick)
+
+    stage_name = _stage(english)
+    made.globals |= {"_": say, "language": language, "english": english, "shape": shape, "tables": words.TABLES, "row": row}
     made.filters |= {
         "word": word,
         "pairs": lambda table: [(code, pair[english]) for code, pair in words.TABLES[table].items()],
@@ -46,7 +65,7 @@ def environment(language: str) -> Environment:
         "moment": _moment(english),
         "day": _day(english),
         "span": _span(english),
-        "stage": _stage(english),
+        "stage": stage_name,
         "actor": lambda name: say("系统", "the system") if name == "system" else name,
         "lines": lines,
         "picture": Markup,
@@ -118,8 +137,8 @@ def _span(english: bool) -> Callable[[str], str]:
     return told
 
 
-def _stage(english: bool) -> Callable[..., str]:
-    def told(key: str, names: Mapping[str, tuple[str, str]]) -> str:
+def _stage(english: bool) -> Callable[[str, Stages], str]:
+    def told(key: str, names: Stages) -> str:
         """A stage's name, from the names of the issue's own workflow."""
         return names[key][english] if key in names else words.word("level", key, "en" if english else "zh_CN")
 
