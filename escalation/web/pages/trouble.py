@@ -80,6 +80,6 @@ def _told(error: Exception) -> tuple[int, str, str, str]:
     if isinstance(error, RequestValidationError):
         return 400, "usage", "the address or the form is not right", "go back and try again"
     if isinstance(error, HTTPException):
-        code = "not_found" if error.status_code == 404 else "usage"
-        return error.status_code, code, str(error.detail), "go back to your to-do"
+        # the library's own words tell a reader nothing more than ours
+        return error.status_code, "not_found" if error.status_code == 404 else "usage", "", ""
     raise error
