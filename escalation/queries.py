@@ -3,10 +3,11 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, and_, func, not_, or_, select, union
+from sqlalchemy.sql.operators import custom_op
 
 from escalation.errors import DatabaseTrouble, NotFound, Refused
 from escalation.models import (
@@ -24,6 +25,7 @@ from escalation.world import World
 from notifications.outbox import WEBHOOK
 from workflows.facts import Facts, Request, Snapshot
 
+T = TypeVar("T")
 #: So many issues are looked up one by one sooner than all open ones are read in order.
 FEW = 5_000
 #: Rows are read this many at a time where a statement names them one by one.
@@ -288,6 +290,17 @@ def gathered(
             return None
     few: ColumnElement[bool] = ISSUE.c.id.in_(union(*parts))
     return few
+
+
+def not_by_index(connection: Connection, column: ColumnElement[T]) -> ColumnElement[T]:
+    """The column, on SQLite in words that keep it from an index (a unary +, https://sqlite.org/optoverview.html).
+
+    A condition of several reasons, each with an index, is else answered by gathering all that any of them gives, and sorting tens
+    of thousands for the fifty that an order's own index gives at once.
+    """
+    if connection.dialect.name != "sqlite":
+        return column
+    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
 def listing(

@@ -98,7 +98,9 @@ def within(connection: Connection, seen: Sight) -> ColumnElement[bool]:
     if seen.everything or (not seen.projects and not seen.parties):
         return visible(seen)
     found = queries.gathered(connection, [*_reasons(seen)], _asked(seen))
-    return visible(seen) if found is None else found
+    if found is not None:
+        return found
+    return or_(*_reasons(seen), queries.not_by_index(connection, ISSUE.c.id).in_(_asked(seen)))
 
 
 def refuse_unseen(connection: Connection, seen: Sight, number: str) -> None:

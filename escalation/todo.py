@@ -114,7 +114,7 @@ def _perhaps_mine(connection: Connection, mine: Sequence[Party], world: World, n
     coordinated = [each for party in mine if (each := _coordinated(party, world, pending, now)) is not None]
     if not coordinated and (few := queries.gathered(connection, theirs, asked)) is not None:
         return few
-    return or_(*theirs, ISSUE.c.id.in_(asked), *coordinated)
+    return or_(*theirs, queries.not_by_index(connection, ISSUE.c.id).in_(asked), *coordinated)
 
 
 def _coordinated(party: Party, world: World, pending: Select[Any], now: datetime) -> ColumnElement[bool] | None:
