@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, not_, or_, select, true
 from sqlmodel import Session
 
-from escalation import searching, views
+from escalation import queries, searching, views
 from escalation.clock import utc
 from escalation.errors import UsageError
 from escalation.queries import ISSUE
@@ -236,7 +236,7 @@ def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> C
     if wanted.overdue:
         conditions.append(is_overdue(now))
     if wanted.city or wanted.department or wanted.project:
-        conditions.append(ISSUE.c.project_id.in_(_projects(world, wanted)))
+        conditions.append(queries.in_projects(session.connection(), _projects(world, wanted)))
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():

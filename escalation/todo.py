@@ -13,7 +13,7 @@ from escalation.browsing import is_overdue
 from escalation.choices import Choice, choices
 from escalation.clock import utc
 from escalation.queries import ISSUE, REQUEST
-from escalation.scope import Sight, visible
+from escalation.scope import Sight, within
 from escalation.world import World
 from workflows.facts import Facts, Request
 from workflows.parties import Party, Project
@@ -48,7 +48,9 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     now, today = utc(now), world.calendar.local_day(now)
     mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
     connection = session.connection()
-    statement = select(ISSUE).where(ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), visible(seen))
+    statement = select(ISSUE).where(
+        ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), within(connection, seen)
+    )
     rows: list[Any] = []
     # those without a deadline come last; each half is read in the order of an index
     for half in (
