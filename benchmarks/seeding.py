@@ -80,6 +80,8 @@ class Stores:
             shutil.copy(url.removeprefix("sqlite:///"), path)
             return f"sqlite:///{path}"
         name = f"copy_{self.copies}"
+        # one that a run left behind which was broken off
+        self.postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         self.postgres.execute(f"CREATE DATABASE {name} TEMPLATE {_name(url)} STRATEGY FILE_COPY")
         return self.postgres.url(name)
 

@@ -267,6 +267,14 @@ class Assignment(SQLModel, table=True):
     suspended_wd: int = 0
 
 
+Index(
+    "ix_assignment_auto",
+    *[Assignment.__table__.c[name] for name in ("lead_id", "acknowledged_at")],  # type: ignore[attr-defined]
+    sqlite_where=text("auto_acknowledged = 1"),
+    postgresql_where=text("auto_acknowledged"),
+)
+
+
 class RequestRow(SQLModel, table=True):
     """Something asked about an issue that waits for a decision or an answer; `workflows.facts.Request` is its value."""
 
