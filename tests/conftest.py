@@ -37,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--report", action="store_true", help="write the figures of the fault tests to tests/faults/REPORT.md")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest last: xdist hands out what is in front by the dozen, to one process, and the end two at a time."""
+    items.sort(key=lambda item: "test_browser" in item.nodeid)
+
+
 @pytest.fixture
 def long(request: pytest.FixtureRequest) -> bool:
     """Is this the long form of the fault tests?"""
