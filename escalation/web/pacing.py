@@ -42,6 +42,7 @@ class Pace:
         """Takes the cost of a request out of somebody's bucket. Raises TooFast when there is not enough in it."""
         if not self.per_minute:
             return
+        cost = min(cost, self.per_minute)  # a full bucket is enough for anything
         with self._lock:
             since, left = self._left.get(who, (now, float(self.per_minute)))
             passed = max(now - since, timedelta(0)) / WINDOW

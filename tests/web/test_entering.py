@@ -204,4 +204,7 @@ def test_one_person_asks_so_often_a_minute_and_is_then_told_to_wait(sqlite, new_
     assert [zhang.get("/").status_code for _ in range(3)] == [200, 200, 429]
     office.town.now -= timedelta(hours=1)
     assert zhang.get("/").status_code == 429, "a clock set back gives nothing"
+    office.town.now += timedelta(hours=2)
+    office.web.state.house.pace.per_minute = 10
+    assert [li.get("/summaries").status_code for _ in range(2)] == [200, 429], "a full bucket is enough for what is dearest"
     office.app.close()

@@ -222,6 +222,8 @@ def test_a_journal_without_end_comes_a_part_at_a_time(office: Office) -> None:
     page = handler.get(earlier[1]).text
     assert shown(page) == 100
     assert f'href="/issues/{number}#h-log"' in page
+    assert handler.get(f"/issues/{number}?before={2**31 - 1}").status_code == 200
+    assert handler.get(f"/issues/{number}?before={2**31}").status_code == 400, "no integer of PostgreSQL's"
     first = handler.get(f"/issues/{number}?before=4").text
     assert shown(first) == 3
     assert "before=" not in first

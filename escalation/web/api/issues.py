@@ -18,7 +18,7 @@ from escalation.users import audit, once
 from escalation.web import filing, seeing
 from escalation.web.api import forms
 from escalation.web.api.problems import responses
-from escalation.web.desk import Desk, bearer
+from escalation.web.desk import LARGEST, Desk, bearer
 from escalation.world import World
 
 router = APIRouter(tags=["issues"])
@@ -181,7 +181,7 @@ def _answered(answer: once.Answer, headers: dict[str, str]) -> Response:
 def journal(
     desk: Caller,
     number: Number,
-    before: Annotated[int | None, Query(ge=1, le=2**31, description="only entries in front of this one")] = None,
+    before: Annotated[int | None, Query(ge=1, le=LARGEST, description="only entries in front of this one")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Response:
     """What was done to it, by whom and why; each entry with the hash that chains it to the one before."""

@@ -3,7 +3,7 @@ there are no such pages."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
@@ -94,7 +94,13 @@ def dropped(given: Form) -> Response:
 
 
 @router.get("/audit")
-def audited(desk: Administrator, about: str = "", who: str = "", text: str = "", before: int | None = None) -> Response:
+def audited(
+    desk: Administrator,
+    about: str = "",
+    who: str = "",
+    text: str = "",
+    before: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+) -> Response:
     """Who came in or failed to, and who changed what; the newest first."""
     about = about if about in audit.ABOUT else ""
     older = before if before is not None and 0 < before <= LARGEST else None

@@ -19,7 +19,7 @@ from escalation.filekinds import File
 from escalation.scope import Sight
 from escalation.users import audit, drafts
 from escalation.web import filing, seeing
-from escalation.web.desk import Desk, Posted, posted
+from escalation.web.desk import LARGEST, Desk, Posted, posted
 from escalation.web.pages.showing import categories, show, stage_names
 from escalation.web.pages.todo import Seated
 from escalation.web.words import word
@@ -48,7 +48,7 @@ WAY = ("pending_intake", "pending_ack", "processing", "pending_review", "closed"
 
 @router.get("/issues/{number}")
 def shown(
-    desk: Seated, number: str, do: str = "", done: str = "", before: Annotated[int | None, Query(ge=1, le=2**31)] = None
+    desk: Seated, number: str, do: str = "", done: str = "", before: Annotated[int | None, Query(ge=1, le=LARGEST)] = None
 ) -> Response:
     """The issue, with the newest entries of its timeline, or those in front of entry `before`."""
     return show(desk, "issue.html", desk.look(lambda *read: _whole(desk, number, do, *read, before=before)) | {"done": done})
