@@ -9,8 +9,8 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any, TypeVar
 
-from sqlalchemy import update
-from sqlmodel import Session, select
+from sqlalchemy import select, update
+from sqlmodel import Session
 
 from escalation import addresses
 from escalation.models import Authority, CalendarDay, PartyRow, ProjectRow, WorkflowRow
@@ -21,6 +21,12 @@ from workflows.machine import LifeCycle
 from workflows.parties import Competence, Directory, Party, Project, Route
 from workflows.rules import Rules
 
+PARTY = PartyRow.__table__  # type: ignore[attr-defined]
+PROJECT = ProjectRow.__table__  # type: ignore[attr-defined]
+AUTHORITY = Authority.__table__  # type: ignore[attr-defined]
+WORKFLOW = WorkflowRow.__table__  # type: ignore[attr-defined]
+DAY = CalendarDay.__table__  # type: ignore[attr-defined]
+COUNTER = CounterRow.__table__  # type: ignore[attr-defined]
 STAMP = "world"
 #: A notice names thirteen statutory days off or more; fewer days are corrections, and the year remains a guess.
 WHOLE_NOTICE = 11
@@ -128,7 +134,7 @@ class WorldReader:
 
     def read(self, session: Session) -> World:
         """The world as this transaction sees it."""
-        stamp = session.connection().execute(select(CounterRow.last).where(CounterRow.prefix == STAMP)).scalar() or 0
+        stamp = session.connection().execute(select(COUNTER.c.last).where(COUNTER.c.prefix == STAMP)).scalar() or 0
         known = self._known
         if known is None or known.stamp != stamp:
             # forty threads that notice at once would each read it, and nobody would be answered meanwhile
@@ -139,17 +145,19 @@ class WorldReader:
         return known
 
     def _load(self, session: Session, stamp: int) -> World:
-        directory = Directory([_party(row) for row in session.exec(select(PartyRow).order_by(PartyRow.id))])  # type: ignore[arg-type]
-        versions = list(session.exec(select(WorkflowRow)))
+        # plain rows: a province has thousands of parties, and as objects of the store they take ten times as long
+        connection = session.connection()
+        directory = Directory([Party(**row) for row in connection.execute(select(PARTY).order_by(PARTY.c.id)).mappings()])
+        versions = connection.execute(select(WORKFLOW)).all()
         active = max((row for row in versions if row.active), key=lambda row: row.added_at, default=None)
-        days = session.exec(select(CalendarDay).order_by(CalendarDay.day))  # type: ignore[arg-type]
+        days = connection.execute(select(DAY.c.day, DAY.c.working).order_by(DAY.c.day))
         return World(
             stamp,
             directory,
-            {row.id: _project(row, directory) for row in session.exec(select(ProjectRow)) if row.id is not None},
+            {row.id: _project(row, directory) for row in connection.execute(select(PROJECT))},
             {
                 row.category: Competence(row.category, row.name, row.entry, row.organs, row.note)
-                for row in session.exec(select(Authority))
+                for row in connection.execute(select(AUTHORITY))
             },
             _calendar(self.zone, self.opens, self.closes, tuple((row.day, row.working) for row in days)),
             {row.id: row.source for row in versions},
@@ -160,19 +168,13 @@ class WorldReader:
 
 def touch(session: Session) -> None:
     """Says to every process that the world has changed. Call it in the transaction that changes it."""
-    changed = session.connection().execute(update(CounterRow).where(CounterRow.prefix == STAMP).values(last=CounterRow.last + 1))  # type: ignore[arg-type]
+    changed = session.connection().execute(update(COUNTER).where(COUNTER.c.prefix == STAMP).values(last=COUNTER.c.last + 1))
     if changed.rowcount == 0:
         session.add(CounterRow(prefix=STAMP, last=1))
         session.flush()
 
 
-def _party(row: PartyRow) -> Party:
-    assert row.id is not None
-    return Party(**row.model_dump())
-
-
-def _project(row: ProjectRow, directory: Directory) -> Project:
-    assert row.id is not None
+def _project(row: Any, directory: Directory) -> Project:
     return Project(
         id=row.id,
         code=row.code,

@@ -12,7 +12,6 @@ import orjson
 from sqlmodel import Session
 
 from notifications import attaching, limits, outbox
-from notifications.invitations import invitation
 from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
 from notifications.message import (
@@ -334,6 +333,8 @@ class _Writer:
 
     def _rendered(self, each: Claimed) -> tuple[Rendered, tuple[Attachment, ...]]:
         """Its words, and the files that go with it: the deadline for a calendar, a workbook."""
+        from notifications.invitations import invitation  # noqa: PLC0415  # its library is slow to load
+
         facts: dict[str, str] = {}
         file = self.files.get(each.attached)
         try:

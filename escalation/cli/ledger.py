@@ -10,7 +10,6 @@ import typer
 from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json, show_table
 from escalation.errors import UsageError
 from escalation.ledger import notice
-from escalation.ledger.report import write_report
 
 calendar = typer.Typer(help="工作日历 the working calendar")
 
@@ -50,6 +49,8 @@ def import_(
     with opened(config) as app:
         done = app.import_files(files, moment(at, app), dry_run=dry_run)
     if report is not None:
+        from escalation.ledger.report import write_report  # noqa: PLC0415  # its library takes a tenth of a command's start
+
         write_report(report, done.sheets, done.rejected)
     rejected = [_cell(each) for each in done.rejected]
     if as_json:

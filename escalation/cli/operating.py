@@ -8,13 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from escalation import demo as play
 from escalation import logs
 from escalation.app import App
-from escalation.cli import showing
 from escalation.cli.shared import AsJson, At, ConfigFile, console, moment, opened, progress, say, show_json, show_table
 from escalation.clock import system_clock
-from escalation.demo.report import present
 from escalation.doctor import examine
 from escalation.errors import BadConfig, UsageError
 from escalation.health import Health, Serving
@@ -61,6 +58,10 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Plays the sample ledger."""
+    from escalation import demo as play  # noqa: PLC0415  # its mail server is slow to load, and nobody else has one
+    from escalation.cli import showing  # noqa: PLC0415
+    from escalation.demo.report import present  # noqa: PLC0415
+
     with progress("模拟时钟 simulated clock", days) as step:
         story, app = play.run(days, keep, lambda day, now: step())
     try:

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from escalation.app import App
 from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json
 from escalation.errors import NotFound, UsageError
-from escalation.ledger.writing import Sheet, write
+from escalation.ledger.sheets import Sheet
 from escalation.summaries import PROVINCE, Kind, books, figures
 from escalation.summaries.figures import as_of
 from escalation.world import World
@@ -73,6 +73,8 @@ def summary(
 
 def _preview(app: App, kind: Kind, now: datetime, to: str, out: Path) -> list[str]:
     """The first letter as it would be read, and beside it its workbook. Raises NotFound when there is nothing to tell."""
+    from escalation.ledger.writing import write  # noqa: PLC0415  # its library takes a tenth of a command's start
+
     period = app.summariser.period(kind, now)
     letters = app.summariser.compose(period, now, to=to, again=True).letters if period else []
     if period is None or not letters:
@@ -96,6 +98,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Writes a workbook, as things stood at a moment."""
+    from escalation.ledger.writing import write  # noqa: PLC0415  # its library takes a tenth of a command's start
+
     if out.suffix.lower() != ".xlsx":
         raise UsageError(f"{out} does not end in .xlsx", "name the workbook OUT.xlsx")
     with opened(config) as app:

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from openpyxl import load_workbook
-from openpyxl.utils.escape import unescape
-
 from escalation.ledger.lines import UnreadableFile
 from escalation.ledger.values import Uncalculated
 
@@ -76,6 +73,8 @@ def _too_big(path: Path, why: str) -> UnreadableFile:
 
 def sheets(path: Path) -> Iterator[tuple[str, Iterator[Row]]]:
     """Each sheet's title and rows; read one sheet to its end before the next. Raises UnreadableFile."""
+    from openpyxl import load_workbook  # noqa: PLC0415  # its library takes a tenth of a command's start
+
     check(path)
     try:
         with warnings.catch_warnings():
@@ -116,6 +115,8 @@ def _has_formulas(path: Path, sheet: Any) -> bool:
 
 
 def _rows(path: Path, sheet: Any, formulas: Any | None) -> Iterator[Row]:
+    from openpyxl.utils.escape import unescape  # noqa: PLC0415  # likewise
+
     sheet.reset_dimensions()
     values = sheet.iter_rows(values_only=True)
     if formulas is None:

@@ -1,7 +1,6 @@
 """Workbooks that offices pass on: plain sheets, every text a text whatever it begins with, dates as dates."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -12,23 +11,14 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
 from escalation.ledger.report import LONGEST_TITLE, _text
+from escalation.ledger.sheets import Sheet, Value
 
-Value = str | int | float | date | datetime | None
 HEAD_FONT, HEAD_FILL = Font(bold=True), PatternFill("solid", start_color="DCE6F1")
 WRAPPED = Alignment(wrap_text=True, vertical="top")
 #: Characters from which a column is as wide as it gets, and wraps.
 WIDEST = 44
 #: Rows by which a column's width is judged.
 LOOKED_AT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A sheet: its title, its headers, its rows."""
-
-    title: str
-    headers: Sequence[str]
-    rows: Sequence[Sequence[Value]]
 
 
 def as_bytes(sheets: Iterable[Sheet], at: datetime) -> bytes:

@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 from escalation import queries, views
 from escalation.explaining import late_by, light, overdue
 from escalation.ledger import columns
-from escalation.ledger.writing import Sheet, Value
+from escalation.ledger.sheets import Sheet, Value
 from escalation.models import ProjectRow
 from escalation.queries import ISSUE
 from escalation.summaries.figures import Figures, Rank

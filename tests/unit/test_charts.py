@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from escalation.charts import Bar, drawn
-from escalation.ledger.writing import Sheet, as_bytes
+from escalation.ledger.sheets import Sheet
+from escalation.ledger.writing import as_bytes
 from escalation.summaries.periods import KINDS, Period, Times, before, due, latest
 from escalation.summaries.rendering import SummaryRenderer
 from notifications.kinds import LANGUAGES, SUMMARY_FACTS, SUMMARY_KINDS
