@@ -146,7 +146,7 @@ class Soak:
             self.figures.days = day
             self._day()
             self._holds(whole=day % max(7, self.days // 20) < gone)
-            if not self.figures.samples or day - self.figures.samples[-1][0] >= self.days // 20:
+            if not self.figures.samples or day - self.figures.samples[-1][0] >= max(5, self.days // 20):
                 self._sample(day)
             if day % 30 < gone:
                 say(f"day {day}: {self.line()}")
