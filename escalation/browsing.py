@@ -138,12 +138,12 @@ def page(
             continue
         # of those with a deadline only the bounds of the deadline: an index begins and ends there
         lit_so = lights[0] if part.column is ISSUE.c.due_at else or_(*lights)
-        statement = select(ISSUE, _key(part).label("sorted_by")).where(fits, lit_so, part.those)
+        statement = select(ISSUE.c.id).where(fits, lit_so, part.those)
         if cursor and place == begun:
             statement = statement.where(_beyond(part.column, value, last, largest_first))
         order = [each.desc() if largest_first else each for each in (part.column, ISSUE.c.id) if each is not None]
-        found = session.connection().execute(statement.order_by(*order).limit(limit + 1 - len(rows)))
-        rows += [(place, row) for row in found]
+        found = queries.found_first(statement, order, limit + 1 - len(rows), _key(part).label("sorted_by"))
+        rows += [(place, row) for row in session.connection().execute(found)]
     following = _cursor(wanted.sort, *rows[limit - 1]) if len(rows) > limit else ""
     return Page([views.issue(row, world, now) for _, row in rows[:limit]], following)
 
@@ -167,16 +167,30 @@ def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: date
         return Tally(len(whole.items), {each: found[each] for each in LIGHTS})
     connection, now = session.connection(), utc(now)
     fits = and_(narrowed(session, wanted, world, now), within(connection, seen))
+    # that there are more than MANY is said in the same words whatever happens meanwhile: it is remembered for a minute
+    among = ("many", seen, wanted, now.replace(second=0, microsecond=0))
+
+    def count(name: str) -> int:
+        known = world.memo.get((*among, name))
+        return known or _remembered(world, (*among, name), _many(connection, fits, _of_light(name, world, now)))
+
     if wanted.light:
-        total = _many(connection, fits, _of_light(wanted.light, world, now))
+        total = count(wanted.light)
         return Tally(total, {each: total * (each == wanted.light) for each in LIGHTS})
-    some = select(lit(world, now).label("light")).where(fits).limit(MANY + 1).subquery()
-    counted = select(some.c.light, func.count()).group_by(some.c.light)
-    lights: dict[str, int] = {name: count for name, count in connection.execute(counted)}
-    total = sum(lights.values())
+    lights: dict[str, int] = {}
+    total = world.memo.get(among, 0)
+    if not total:
+        some = select(lit(world, now).label("light")).where(fits).limit(MANY + 1).subquery()
+        counted = select(some.c.light, func.count()).group_by(some.c.light)
+        lights = {name: found for name, found in connection.execute(counted)}
+        total = _remembered(world, among, sum(lights.values()))
     if total > MANY:
-        lights = {each: _many(connection, fits, _of_light(each, world, now)) for each in LIGHTS if not _RUNS.is_empty(wanted)}
+        lights = {each: count(each) for each in LIGHTS if not _RUNS.is_empty(wanted)}
     return Tally(total, {each: lights.get(each, 0) for each in LIGHTS})
+
+
+def _remembered(world: World, key: tuple[object, ...], found: int) -> int:
+    return world.remember(key, found) if found > MANY else found
 
 
 def _many(connection: Connection, fits: ColumnElement[bool], either: Sequence[ColumnElement[bool]]) -> int:

@@ -48,17 +48,17 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     now, today = utc(now), world.calendar.local_day(now)
     mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
     connection = session.connection()
-    statement = select(ISSUE).where(
+    statement = select(ISSUE.c.id).where(
         ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), within(connection, seen)
     )
     rows: list[Any] = []
     # those without a deadline come last; each half is read in the order of an index
-    for half in (
-        statement.where(ISSUE.c.due_at.is_not(None)).order_by(ISSUE.c.due_at, ISSUE.c.id),
-        statement.where(ISSUE.c.due_at.is_(None)).order_by(ISSUE.c.id),
+    for half, order in (
+        (statement.where(ISSUE.c.due_at.is_not(None)), (ISSUE.c.due_at, ISSUE.c.id)),
+        (statement.where(ISSUE.c.due_at.is_(None)), (ISSUE.c.id,)),
     ):
         if len(rows) < LOOKED_AT:
-            rows += connection.execute(half.limit(LOOKED_AT - len(rows)))
+            rows += connection.execute(queries.found_first(half, order, LOOKED_AT - len(rows)))
     loaded = queries.load(connection, world, [row.number for row in rows], now, lock=False) if rows else {}
     tasks = []
     for row in rows:
