@@ -131,7 +131,7 @@ def _plan(change: Change, world: World, policy: Audience, also: tuple[Also, ...]
     """To whom a decision's mails go. Issues of one sweep share it: it depends on who is who, not on the issue."""
     if change.requests:
         return tuple(_letters(change, world, policy, also))
-    before, after = change.snapshot.facts, change.after
+    before, after, today = change.snapshot.facts, change.after, world.calendar.local_day(change.at)
     shared = (
         "plan",
         id(policy),
@@ -145,11 +145,11 @@ def _plan(change: Change, world: World, policy: Audience, also: tuple[Also, ...]
         after.lead_id,
         after.reporter_id,
         after.delegate_id,
-        world.calendar.local_day(change.at),
+        today,
     )
     found: tuple[Letter, ...] | None = world.memo.get(shared)
     if found is None:
-        found = world.remember(shared, tuple(_letters(change, world, policy, also)))
+        found = world.remember(shared, tuple(_letters(change, world, policy, also)), today)
     return found
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import UserDefinedType
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def moment_text(moment: datetime) -> str:
     """A moment as SQLite keeps it: UTC, microseconds always written, so that text sorts as time does.
 

@@ -1,0 +1,32 @@
+"""What a world remembers does not grow for ever."""
+
+from datetime import date
+
+import pytest
+
+from escalation import world as module
+from escalation.world import World
+from workflows.calendar import WorkCalendar
+from workflows.parties import Directory
+
+
+@pytest.fixture
+def world() -> World:
+    return World(1, Directory([]), {}, {}, WorkCalendar.published("Asia/Shanghai"), {}, "")
+
+
+def test_what_holds_for_a_day_is_forgotten_with_it(world: World) -> None:
+    monday, tuesday = date(2026, 9, 7), date(2026, 9, 8)
+    assert world.remember(("plan", monday), 1, monday) == 1
+    world.remember(("known",), 2)
+    world.remember(("plan", monday, "other"), 3, monday)
+    assert len(world.memo) == 3
+    world.remember(("plan", tuesday), 4, tuesday)
+    assert world.memo == {("plan", tuesday): 4}
+
+
+def test_it_forgets_everything_when_it_is_too_much(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REMEMBERED", 3)
+    for number in range(10):
+        world.remember((number,), number)
+    assert world.memo == {(9,): 9}
