@@ -62,13 +62,13 @@ class World:
         self._routes: dict[tuple[str, str, int, str], Route] = {}
         #: What has been worked out from this world and holds as long as it does (who is told of what, in which words).
         self.memo: dict[tuple[object, ...], Any] = {}
-        self._day = date.min
+        self._day: date | None = None
 
     def remember(self, key: tuple[object, ...], value: T, day: date | None = None) -> T:
         """Keeps what was worked out, for a `day` if one is named; forgets everything when another begins, or it is too much."""
-        if len(self.memo) >= REMEMBERED or (day is not None and day != self._day):
+        if len(self.memo) >= REMEMBERED or (day and self._day and day != self._day):
             self.memo.clear()
-            self._day = day or self._day
+        self._day = day or self._day
         self.memo[key] = value
         return value
 

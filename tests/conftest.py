@@ -66,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slowest last: xdist hands out what is in front by the dozen, to one process, and the end two at a time."""
-    items.sort(key=lambda item: "test_browser" in item.nodeid)
+    items.sort(key=lambda item: "test_browser" in item.nodeid or "test_story" in item.nodeid)
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.programs import needed
 from tests.web.office import PASSWORD
@@ -18,6 +19,8 @@ ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-net
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+#: No page has more that can be reached.
+MOST_TABS = 300
 expect.set_options(timeout=15_000)
 
 
@@ -47,12 +50,17 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visitor:
-    """Somebody at the browser. Whatever the page asks for elsewhere, and whatever it complains of, is remembered."""
+    """Somebody at the browser, with a mouse, a finger, or a keyboard and nothing else.
 
-    def __init__(self, browser: Browser, address: str, login: str, size: dict[str, int], scheme: str) -> None:
-        self.address, self.login = address, login
+    Whatever the page asks for elsewhere, and whatever it complains of, is remembered.
+    """
+
+    def __init__(
+        self, browser: Browser, address: str, login: str, size: dict[str, int], scheme: str, hand: str = "mouse"
+    ) -> None:
+        self.address, self.login, self.hand = address, login, hand
         self.context: BrowserContext = browser.new_context(
-            reduced_motion="reduce", viewport=size, color_scheme=scheme, locale="zh-CN"
+            reduced_motion="reduce", viewport=size, color_scheme=scheme, locale="zh-CN", has_touch=hand == "finger"
         )  # type: ignore[arg-type]
         self.page: Page = self.context.new_page()
         self.elsewhere: list[str] = []
@@ -74,15 +82,81 @@ class Visitor:
     def enter(self) -> None:
         """Logs in."""
         self.go("/login")
-        self.page.fill("[name=login]", self.login)
-        self.page.fill("[name=password]", PASSWORD)
-        self.page.click("button.primary")
+        self.write(self.page.locator("[name=login]"), self.login)
+        self.write(self.page.locator("[name=password]"), PASSWORD)
+        self.press(self.page.locator("button.primary"))
         expect(self.page.locator("nav.main")).to_be_visible()
 
     def go(self, path: str) -> Page:
         """Opens a page."""
         self.page.goto(self.address + path)
         return self.page
+
+    # ---- what hands do
+
+    def _reach(self, what: Locator) -> None:
+        """Goes from one thing to the next until it is there."""
+        expect(what).to_be_visible()
+        there = what.element_handle()
+        for _ in range(MOST_TABS):
+            if self.page.evaluate("(what) => document.activeElement === what", there):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{what} cannot be reached by keyboard")
+
+    def press(self, what: Locator) -> None:
+        """A button, a link, something that unfolds."""
+        match self.hand:
+            case "mouse":
+                what.click()
+            case "finger":
+                what.tap()
+            case _:
+                self._reach(what)
+                self.page.keyboard.press("Enter")
+
+    def write(self, what: Locator, text: str) -> None:
+        """Into a field."""
+        if self.hand == "keyboard":
+            self._reach(what)
+            self.page.keyboard.insert_text(text)
+        else:
+            what.fill(text)
+
+    def choose(self, what: Locator, value: str) -> None:
+        """One of a list."""
+        if self.hand != "keyboard":
+            what.select_option(value)
+            return
+        self._reach(what)
+        while what.input_value() != value:
+            before = what.input_value()
+            self.page.keyboard.press("ArrowDown")
+            assert what.input_value() != before, f"{value} is not in the list"
+
+    def tick(self, what: Locator) -> None:
+        """A box."""
+        if self.hand == "keyboard":
+            self._reach(what)
+            self.page.keyboard.press("Space")
+        else:
+            what.check()
+
+    def day(self, what: Locator, day: date) -> None:
+        """Into a field for a date: month, day and year, in the order of an English Chromium."""
+        if self.hand == "keyboard":
+            self._reach(what)
+            self.page.keyboard.type(f"{day:%m%d%Y}")
+            expect(what).to_have_value(day.isoformat())
+        else:
+            what.fill(day.isoformat())
+
+    # ---- what is checked
+
+    def quiet(self) -> None:
+        """Nothing was asked for elsewhere, nothing complained."""
+        assert self.elsewhere == []
+        assert self.complaints == []
 
     def checked(self) -> None:
         """Nothing on this page breaks WCAG 2.2 AA, is wider than the screen, was asked for elsewhere, or complained."""
@@ -93,8 +167,7 @@ class Visitor:
         assert told == [], f"{self.page.url}: " + "\n".join(told)
         wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{self.page.url} is {wide} px wider than the screen"
-        assert self.elsewhere == []
-        assert self.complaints == []
+        self.quiet()
 
     def shot(self, name: str) -> None:
         """A picture of the page, where the environment variable SHOTS names a folder for them."""
