@@ -180,7 +180,7 @@ def test_every_page_is_fit_for_everybody(lively: Office, browser: Browser, langu
         alike = ALIKE if (language, device) in (("zh", "desk"), ("en", "phone")) else {}
         for name, path in (PAGES | alike).items():
             page = visitor.go(path)
-            page.wait_for_load_state("networkidle")
+            expect(page.locator(".htmx-request")).to_have_count(0)
             page.evaluate("document.querySelectorAll('details.act, details.why').forEach((d) => { d.name = ''; d.open = true })")
             visitor.checked()
             visitor.shot(f"{name}-{language}-{scheme}-{device}")
