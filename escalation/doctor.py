@@ -19,6 +19,7 @@ from escalation.queries import ISSUE, JOURNAL
 from escalation.sqlite import sqlite3, wal_is_safe
 from escalation.world import World
 from notifications import outbox
+from notifications.lanes import Lane
 from workflows.soundness import check as sound
 
 SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
@@ -35,11 +36,13 @@ class Check(NamedTuple):
 def examine(app: App, now: datetime) -> list[Check]:
     """Looks at everything; a check that cannot be made because another failed is left out."""
     checks = [Check("config", True, "read")]
+    refused = (0, "")
     store = _tried("database", lambda: _database(app))
     checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
-    checks += [_mail(app), _templates(app), _channels(app)]
+        refused = app.look(lambda session, world: outbox.refused(session, Lane(others=app.mailroom.lanes)))
+    checks += [_mail(app, *refused), _templates(app), _channels(app)]
     if app.settings.webhooks.to:
         checks.append(_tried("webhooks", lambda: _webhooks(app)))
     if app.settings.oidc.issuer:
@@ -153,8 +156,11 @@ def _calendar(last: datetime | None, world: World, now: datetime) -> Check:
     return Check("calendar", True, f"published until {calendar.published_until}")
 
 
-def _mail(app: App) -> Check:
+def _mail(app: App, refused: int, reason: str) -> Check:
     smtp = app.settings.smtp
+    if refused:
+        told = f"{refused} mails are held, for the server refuses us: {reason}; mend [smtp], then `escalation outbox retry`"
+        return Check("mail", False, told)
     if not smtp.host:
         folder = app.settings.path(smtp.folder)
         return Check("mail", _writable(folder), f"no smtp.host: mails are written to {folder}")

@@ -47,6 +47,8 @@ class Worker:
         self.scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOB_DEFAULTS)
         self.stopping = False
         self._failures = 0
+        #: Why mail last stopped, so that it is said once and not every fifteen seconds.
+        self._stopped = ""
         #: Set when there may be something to do; many reasons at once are one look.
         self._due, self._mail, self._keep = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._post = asyncio.Event()
@@ -175,9 +177,13 @@ class Worker:
                 return
             self.node.dispatched_at = now
             metrics.dispatched(counts)
+            news = bool(counts.stopped) and counts.stopped != self._stopped
+            self._stopped = counts.stopped
+            if counts.sent or news:
+                told = "dispatched" if counts.sent else "mail does not leave"
+                log.log(logging.WARNING if news else logging.INFO, told, extra=asdict(counts))
             if not counts.sent:
                 return
-            log.info("dispatched", extra=asdict(counts))
 
     async def dispatch_elsewhere(self) -> None:
         """The same by channels beside mail and webhooks, where there are any; one that hangs holds up neither mail nor sweep."""

@@ -349,6 +349,14 @@ def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL, lan
     return session.connection().execute(mine.order_by(OUTBOX.c.next_try_at.desc()).limit(1)).scalar()
 
 
+def refused(session: Session, lane: Lane = MAIL) -> tuple[int, str]:
+    """How many messages are kept because the server refuses us, whenever it is asked again, and what it said last."""
+    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD), lane.holds(OUTBOX.c.channel))
+    rows = session.connection().execute(select(OUTBOX.c.last_error).where(WAITING, held).order_by(OUTBOX.c.next_try_at)).scalars()
+    reasons = [reason.removeprefix(HELD) for reason in rows]
+    return len(reasons), reasons[-1] if reasons else ""
+
+
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
     """Dead messages get another life, and held ones their turn, all of them or these; how many."""
     held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD))

@@ -140,6 +140,7 @@ def dispatch(
         "merged": done.merged,
         "held": done.held,
         "postponed": done.postponed,
+        "stopped": done.stopped,
         "problems": done.problems,
     }
     if as_json:

@@ -12,7 +12,9 @@ from aiosmtpd.smtp import SMTP
 class Sink:
     """What arrived: Message-ID and recipient, as often as it came."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: Any) -> None:
+        #: What the server is like otherwise: whether it asks for a login, and whom it knows.
+        self.options = options
         self.arrived: Counter[tuple[str, str]] = Counter()
         self.port = 0
         #: Bytes of the largest mail.
@@ -28,7 +30,9 @@ class Sink:
 
     def __enter__(self) -> "Sink":
         self._thread.start()
-        self._server = self._soon(self._loop.create_server(lambda: SMTP(self, hostname="sink", loop=self._loop), "127.0.0.1", 0))
+        self._server = self._soon(
+            self._loop.create_server(lambda: SMTP(self, hostname="sink", loop=self._loop, **self.options), "127.0.0.1", 0)
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -1,18 +1,25 @@
 """The command line, as programs and people hold on to it: keys, exit codes, one clear line for every trouble."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
 
 from escalation import migrating
+from escalation.cli.shared import opened
+from escalation.scheduler import Worker
 from tests.commanding import Command
 from tests.conftest import DATABASES, _database
+from tests.faults.sink import Sink
 
 NOW = "2026-11-23T09:00"
 
@@ -176,6 +183,56 @@ def test_mail_that_cannot_be_delivered_waits_and_is_said(office: Command, monkey
     assert any(
         check["name"] == "mail" and not check["ok"] and "127.0.0.1:1" in check["detail"] for check in examined.json["checks"]
     )
+
+
+def checked(run: Command, name: str, at: str = NOW) -> tuple[bool, str]:
+    """What doctor says of one thing."""
+    checks = run("doctor", "--at", at, "--json").json["checks"]
+    return next((each["ok"], each["detail"]) for each in checks if each["name"] == name)
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not")  # of the server's library
+def test_a_refused_login_is_said_by_dispatch_worker_and_doctor(
+    office: Command, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server greets us and refuses the password: nothing is lost, and nobody has to look for the reason."""
+    morning = datetime(2026, 11, 24, 1, tzinfo=UTC)
+    monkeypatch.setenv("ESCALATION_SMTP__SECURITY", "none")
+    monkeypatch.setenv("ESCALATION_SMTP__HOST", "127.0.0.1")
+    monkeypatch.setenv("ESCALATION_SMTP__USERNAME", "office")
+    monkeypatch.setenv("ESCALATION_SMTP__PASSWORD", "wrong")
+
+    def known(server: object, session: object, envelope: object, mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=given.password == b"right", handled=False)
+
+    with Sink(auth_required=True, auth_require_tls=False, authenticator=known) as server:
+        monkeypatch.setenv("ESCALATION_SMTP__PORT", f"{server.port}")
+        office("sweep", "--at", "2026-11-23T17:01")
+        assert checked(office, "mail")[0], "a password is not tried before there is a mail"
+
+        refused = office("dispatch", "--at", "2026-11-24T09:00", "--json").json
+        assert (refused["sent"], "the login is refused: 535" in refused["stopped"]) == (0, True)
+        assert "asked again at" in office("dispatch", "--at", "2026-11-24T09:00").out
+        ok, detail = checked(office, "mail")
+        assert (ok, "the login is refused: 535" in detail) == (False, True)
+
+        caplog.set_level("INFO", "escalation.scheduler")
+        with opened(None) as app:
+            node = Worker(app, lambda: morning + timedelta(minutes=5))
+            for _ in range(3):
+                asyncio.run(node.dispatch())
+        said = [
+            (each.levelname, getattr(each, "stopped", "").partition(":")[0].partition(";")[0])
+            for each in caplog.records
+            if each.name == "escalation.scheduler"
+        ]
+        assert said == [("WARNING", "the login is refused"), ("WARNING", "the server refuses us")], "each reason once"
+
+        monkeypatch.setenv("ESCALATION_SMTP__PASSWORD", "right")
+        office("outbox", "retry", "--at", "2026-11-24T09:06")
+        assert office("dispatch", "--at", "2026-11-24T09:06", "--json").json["stopped"] == ""
+        assert checked(office, "mail")[0]
+        assert server.arrived
 
 
 def test_doctor_names_what_is_not_fit(office: Command) -> None:
