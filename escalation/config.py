@@ -350,13 +350,19 @@ class Settings(Section):
             ) from error
 
 
+def looked_for(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
+    """The file that `read` looks for: the one that is named, else config.toml in the working folder."""
+    environment = os.environ if environment is None else environment
+    return path or Path(environment.get("ESCALATION_CONFIG", "config.toml"))
+
+
 def read(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of a file (config.toml in the working folder, if there is one) with the environment on top.
 
     Raises BadConfig naming each wrong key or value, where it stands, and what would be right.
     """
     environment = os.environ if environment is None else environment
-    chosen = path or Path(environment.get("ESCALATION_CONFIG", "config.toml"))
+    chosen = looked_for(path, environment)
     told = path is not None or "ESCALATION_CONFIG" in environment
     values: dict[str, Any] = {}
     if chosen.exists():

@@ -33,9 +33,12 @@ class Check(NamedTuple):
     detail: str
 
 
-def examine(app: App, now: datetime) -> list[Check]:
-    """Looks at everything; a check that cannot be made because another failed is left out."""
-    checks = [Check("config", True, "read")]
+def examine(app: App, now: datetime, file: Path | None = None) -> list[Check]:
+    """Looks at everything; a check that cannot be made because another failed is left out.
+
+    `file`: the configuration that was looked for; it need not be there, for all of it can come from the environment.
+    """
+    checks = [Check("config", True, _config(file))]
     refused = (0, "")
     store = _tried("database", lambda: _database(app))
     checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
@@ -57,7 +60,14 @@ def _tried(name: str, look: Callable[[], str]) -> Check:
         return Check(name, False, f"{error.message}; {error.hint}")
 
 
+def _config(file: Path | None) -> str:
+    if file is None or file.exists():
+        return "read" if file is None else f"read: {file}"
+    return f"there is no {file.absolute()}: what holds is built in, or comes from the environment"
+
+
 def _database(app: App) -> str:
+    migrating.refuse_absent(app.store)
     with app.store.reading() as session:
         session.connection().execute(text("SELECT 1"))
     app.store.check()

@@ -21,7 +21,12 @@ def newest() -> str:
 
 
 def current(store: Store) -> str | None:
-    """The revision that the store is at; None where there are no tables yet. Raises DatabaseTrouble."""
+    """The revision that the store is at; None where there are no tables yet. Raises DatabaseTrouble.
+
+    Looking makes no file: a command typed in the wrong folder would leave an empty store there.
+    """
+    if store.is_absent:
+        return None
     with store.reading() as session:
         connection = session.connection()
         if not inspect(connection).has_table("alembic_version"):
@@ -57,8 +62,16 @@ def refuse_newer(store: Store) -> None:
         raise DatabaseTrouble(f"the database has schema {at}, which this version does not know", "use the newer program")
 
 
+def refuse_absent(store: Store) -> None:
+    """Raises DatabaseTrouble when the store's file is not there."""
+    if store.is_absent:
+        hint = "run `escalation init`; or is it another folder's config.toml that is meant?"
+        raise DatabaseTrouble(f"there is no database {store.name()}", hint)
+
+
 def refuse_old(store: Store) -> None:
     """Raises DatabaseTrouble when the store is not at the newest schema."""
+    refuse_absent(store)
     refuse_newer(store)
     at = current(store)
     if at != newest():

@@ -12,6 +12,7 @@ from escalation import logs
 from escalation.app import App
 from escalation.cli.shared import AsJson, At, ConfigFile, console, moment, opened, progress, say, show_json, show_table
 from escalation.clock import system_clock
+from escalation.config import looked_for
 from escalation.doctor import examine
 from escalation.errors import BadConfig, UsageError
 from escalation.health import Health, Serving
@@ -199,7 +200,7 @@ def verify(
 def doctor(at: At = "", config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Examines the installation."""
     with opened(config, any_schema=True) as app:
-        checks = examine(app, moment(at, app))
+        checks = examine(app, moment(at, app), looked_for(config))
     if as_json:
         show_json({"checks": [check._asdict() for check in checks]})
     else:

@@ -235,6 +235,24 @@ def test_a_refused_login_is_said_by_dispatch_worker_and_doctor(
         assert server.arrived
 
 
+def test_looking_from_the_wrong_folder_leaves_nothing_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = Command(capsys, monkeypatch)
+
+    examined = run("doctor", "--json")
+
+    said = {check["name"]: (check["ok"], check["detail"]) for check in examined.json["checks"]}
+    assert examined.code == 1
+    assert said["config"] == (True, f"there is no {tmp_path}/config.toml: what holds is built in, or comes from the environment")
+    assert (said["database"][0], "there is no database" in said["database"][1]) == (False, True)
+    assert "escalation init" in run("outbox", "list").err
+    assert list(tmp_path.iterdir()) == []
+    run("init")
+    assert "read: config.toml" in run("doctor").out
+
+
 def test_doctor_names_what_is_not_fit(office: Command) -> None:
     office("sweep", "--at", NOW)
 
