@@ -163,7 +163,7 @@ def _calendar(last: datetime | None, world: World, now: datetime) -> Check:
         return Check(
             "calendar", False, f"{following.year} is not published here yet: `escalation calendar import` when the notice is out"
         )
-    return Check("calendar", True, f"published until {calendar.published_until}")
+    return Check("calendar", True, f"published until {calendar.known_until}")
 
 
 def _mail(app: App, refused: int, reason: str) -> Check:

@@ -4,6 +4,7 @@ It changes seldom, so it is read once and kept until a stamp in the database say
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date, time
 from functools import lru_cache
 from threading import Lock
@@ -111,12 +112,16 @@ def _life(source: str) -> LifeCycle:
     return LifeCycle(loads(source, "workflow table"))
 
 
+def whole_years(days: Iterable[date]) -> list[int]:
+    """The years of which so many days were entered that they are taken for the whole notice."""
+    return [year for year, entered in Counter(day.year for day in days).items() if entered >= WHOLE_NOTICE]
+
+
 @lru_cache(maxsize=8)
 def _calendar(zone: str, opens: str, closes: str, overrides: tuple[tuple[date, bool], ...]) -> WorkCalendar:
     if opens == closes:
         return WorkCalendar.round_the_clock(zone)
-    entered = Counter(day.year for day, _ in overrides)
-    years = [year for year, days in entered.items() if days >= WHOLE_NOTICE]
+    years = whole_years(day for day, _ in overrides)
     return WorkCalendar.published(
         zone,
         dict(overrides),

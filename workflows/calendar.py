@@ -180,6 +180,14 @@ class WorkCalendar:
         """Is this day's year a guess, because its notice is not out?"""
         return day > self.published_until and day.year not in self.known_years
 
+    @property
+    def known_until(self) -> date:
+        """The last day before the first provisional one: as far as the library goes, and the imported years after it."""
+        year = self.published_until.year
+        while year + 1 in self.known_years:
+            year += 1
+        return date(year, 12, 31)
+
     def is_guessed_between(self, a: date, b: date) -> bool:
         """Is any year from `a`'s to `b`'s provisional?"""
         return any(self.is_provisional(date(year, 12, 31)) for year in range(a.year, b.year + 1))

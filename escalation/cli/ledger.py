@@ -10,6 +10,8 @@ import typer
 from escalation.cli.shared import AsJson, At, ConfigFile, moment, opened, say, show_json, show_table
 from escalation.errors import UsageError
 from escalation.ledger import notice
+from escalation.world import WHOLE_NOTICE, whole_years
+from workflows.calendar import WorkCalendar
 
 calendar = typer.Typer(help="工作日历 the working calendar")
 
@@ -97,16 +99,35 @@ def import_calendar(
         raise UsageError(f"{file} cannot be read: {error}", "name a JSON or CSV file in UTF-8") from error
     with opened(config) as app:
         moved = app.change_days(days, file.name, moment(at, app), dry_run=dry_run)
-        zone = app.settings.calendar.zone
+        zone, standing = app.settings.calendar.zone, app.look(lambda session, world: world.calendar)
+    taken = _taken_for(days, standing)
     if as_json:
         told = [{"number": each.number, "before": each.before, "after": each.after} for each in moved]
-        show_json({"days": len(days), "deadlines_changed": len(moved), "moved": told, "dry_run": dry_run})
+        years = {f"{year}": kind for year, (kind, _) in taken.items()}
+        show_json({"days": len(days), "deadlines_changed": len(moved), "moved": told, "taken_for": years, "dry_run": dry_run})
         return
     say(f"{len(days)} 天{'待' if dry_run else '已'}导入 days; {len(moved)} 件问题的时限重新计算 deadlines changed")
+    for year, (_, words) in taken.items():
+        say(f"{year}: {words}")
     if moved:
         local = ZoneInfo(zone)
         rows = [[each.number, *(f"{when.astimezone(local):%Y-%m-%d %H:%M}" for when in each[1:])] for each in moved[:100]]
         show_table("时限 deadlines", ["编号 number", "原 before", "现 after"], rows)
+
+
+def _taken_for(days: notice.Days, standing: WorkCalendar) -> dict[int, tuple[str, str]]:
+    """Year -> what its days were taken for, as a word for programs and as a sentence; counted with those entered before."""
+    whole = whole_years({*standing.overrides, *days})
+    found = {}
+    for year in sorted({day.year for day in days}):
+        if year <= standing.published_until.year:
+            found[year] = ("corrections", "更正 corrections of a year that is published")
+        elif year in whole:
+            found[year] = ("notice", "全年通知 the whole notice: the year is published")
+        else:
+            few = f"更正 corrections only: a whole notice names {WHOLE_NOTICE} days or more; the year is still 暂定 provisional"
+            found[year] = ("corrections", few)
+    return found
 
 
 def show_calendar(

@@ -280,6 +280,24 @@ def test_a_notice_ends_the_guess_and_counts_running_deadlines_again(office: Comm
     assert "line 1" in bad.err
 
 
+def test_it_is_said_what_a_notice_was_taken_for(run: Command, tmp_path: Path) -> None:
+    """A few days are corrections and leave the year a guess; with the rest of them it is the notice, in a dry run too."""
+    run("init")
+    few = "2027-02-05,holiday,春节\n2027-02-20,working\n2026-12-01,holiday,试验\n"
+    (tmp_path / "few.csv").write_text(few, encoding="utf-8")
+    rest = "".join(f"2027-10-{day:02d},holiday,国庆节\n" for day in range(1, 10))
+    (tmp_path / "rest.csv").write_text(rest, encoding="utf-8")
+
+    said = run("calendar", "import", "few.csv", "--at", NOW).out
+    assert "2026: 更正 corrections of a year that is published" in said
+    assert "2027: 更正 corrections only: a whole notice names 11 days or more" in said.replace("\n", " ")
+    ok, detail = checked(run, "calendar")
+    assert (ok, "2027 is not published" in detail) == (False, True)
+    for more in (["--dry-run"], []):
+        assert run("calendar", "import", "rest.csv", "--at", NOW, "--json", *more).json["taken_for"] == {"2027": "notice"}
+    assert checked(run, "calendar") == (True, "published until 2027-12-31")
+
+
 def test_a_bad_file_is_refused_whole_with_a_report(run: Command, tmp_path: Path, sample: list[str]) -> None:
     run("init")
     text = Path(sample[2]).read_text(encoding="utf-8-sig").replace("hrb.coord@example.com", "hrb.coord at example")

@@ -140,6 +140,9 @@ def test_what_an_office_enters_wins_and_ends_the_guess() -> None:
     assert not calendar.is_working_day(date(2026, 12, 1))
     assert not calendar.is_provisional(date(2027, 2, 20))
     assert calendar.is_provisional(date(2028, 1, 4))
+    assert calendar.known_until == date(2027, 12, 31)
+    assert WorkCalendar.published(known_years=[2028]).known_until == date(2026, 12, 31), "not beyond a year that is a guess"
+    assert WorkCalendar.round_the_clock().known_until == date.max
     assert calendar.is_working_day(date(2027, 10, 1)), "an imported year says its own days off; the rest is Monday to Friday"
 
 
