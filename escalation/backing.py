@@ -136,7 +136,8 @@ def restore(path: Path, store: Store) -> Manifest:
     manifest = manifest_of(path)
     at = migrating.current(store)
     if at is not None and (at != migrating.newest() or _filled(store)):
-        raise UsageError(f"{store.name()} is not empty", "restore into a new database: move the old file away, or name another")
+        aside = "move the old file away" if store.is_sqlite else "rename the old one (`alter database`) and make an empty one"
+        raise UsageError(f"{store.name()} is not empty", f"restore into a new database: {aside}, or name another")
     migrating.upgrade(store)
     try:
         with zipfile.ZipFile(path) as archive, translated(store), store.engine.begin() as connection:
