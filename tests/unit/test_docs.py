@@ -1,5 +1,6 @@
 """The documents say what the program does."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_the_configuration_names_every_key_and_no_other() -> None:
     assert {name: set(value) if isinstance(value, dict) else None for name, value in values.items()} == expected
     assert (ROOT / "escalation" / "config.toml").read_text(encoding="utf-8") == text
     assert Settings.model_validate(values) == Settings()
+
+
+def test_the_units_start_the_program_that_the_link_points_to() -> None:
+    """An upgrade and the way back move the link; a unit that names a folder would go on starting the other program."""
+    guide = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    started = {
+        path: set(re.findall(r"(/\S*escalation) (?:worker|backup|restore)\b", path.read_text(encoding="utf-8")))
+        for path in (ROOT / "deploy").glob("*.service")
+    }
+
+    assert len(started) == 2
+    assert set().union(*started.values()) == {"/usr/local/bin/escalation"}, started
+    assert all(started.values())
+    assert len(re.findall(r"^ln -sfn .+ /usr/local/bin/escalation$", guide, re.MULTILINE)) == 3, "installed, upgraded, and back"
 
 
 def test_every_test_that_the_report_of_the_faults_counts_exists() -> None:
