@@ -13,7 +13,7 @@ from escalation.errors import Conflict
 from escalation.queries import CARD, JOURNAL, OUTBOX, REQUEST
 from tests.store.test_refusals import dump
 from tests.town import CITY_COORDINATOR, DEPARTMENT_COORDINATOR, OFFICE, Town, at
-from workflows.facts import Decision
+from workflows.facts import Decision, Event, Request
 
 HANDLER = "PT0033"
 SOON = date(2026, 9, 18)
@@ -167,3 +167,10 @@ def test_nothing_is_raised_and_nobody_is_told_when_nothing_is_asked_for(store: S
         assert connection.execute(select(OUTBOX.c.id)).all() == []
         assert queries.one_row(connection, raised.facts.number).description == "二号线"
         assert [row.actor for row in connection.execute(select(JOURNAL.c.actor))] == ["PT0001"]
+
+
+def test_what_people_are_told_of_a_new_request_has_its_number() -> None:
+    asked = Request(1, 0, "extension", 7, at("2026-09-01 09:00"), "r", at("2026-09-02 17:00"), "coordinator")
+    decision = Decision("request_extension", requests=(asked,), events=(Event("request_made"), Event("request_reminder", 2)))
+    told = applying._told(decision, (asked._replace(no=5),))
+    assert [each.request_no for each in told.events] == [5, 2]

@@ -321,3 +321,10 @@ def test_minutes_added_are_the_minutes_between_and_lead_back(start: datetime, mi
 def test_an_office_that_closes_before_it_opens_is_refused(closes: time) -> None:
     with pytest.raises(ValueError, match="opens before it closes"):
         WorkCalendar.published(opens=time(17, 0), closes=closes)
+
+
+def test_it_knows_the_first_day_of_its_first_year() -> None:
+    calendar = WorkCalendar.published()
+    assert calendar.add_working_days(date(2004, 1, 1), 1) > date(2004, 1, 1)
+    with pytest.raises(ValueError, match="2004"):
+        calendar.add_working_days(date(2003, 12, 31), 1)

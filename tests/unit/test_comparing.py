@@ -32,4 +32,5 @@ def test_what_is_new_and_what_is_gone_is_said() -> None:
 
     gone = {each.place: (each.before, each.after) for each in differences(all_, fewer)}
     assert gone["categories.road_access.name.en"] == ("Road access", "")
+    assert not [place for place in gone if place.endswith(".key")], "the key names the part and is none itself"
     assert {each.place: (each.after, each.before) for each in differences(fewer, all_)} == gone

@@ -5,8 +5,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
-from workflows.loading import BadDefinition, Problem, built_in, digest, load, loads, source_of
+from workflows.deadlines import Duration
+from workflows.definition import Limit, Name, Stage
+from workflows.loading import BadDefinition, Problem, _model_in, built_in, digest, load, loads, source_of
 
 FOLDER = Path(__file__).parents[1] / "definitions"
 SOURCE = source_of("provincial")
@@ -307,3 +310,20 @@ def test_the_digest_is_of_the_meaning() -> None:
     assert digest(changed('"15wd"', '"14wd"')) != digest(SOURCE)
     with pytest.raises(BadDefinition):
         digest("version = 0")
+
+
+def test_a_place_is_looked_for_in_whatever_holds_a_piece() -> None:
+    assert _model_in(tuple[Stage, ...]) is Stage
+    assert _model_in(Stage) is Stage
+    assert _model_in(dict[str, int]) is None
+    assert _model_in(str) is None
+
+
+def test_a_limit_may_be_given_as_one_or_as_text() -> None:
+    limit = TypeAdapter(Limit)
+    assert limit.validate_python(Duration(10, "wd")) == limit.validate_python("10wd") == Duration(10, "wd")
+
+
+def test_a_name_is_said_in_the_language_that_is_asked_for() -> None:
+    name = Name(zh="市级", en="City")
+    assert (name.in_language("en"), name.in_language("zh_CN")) == ("City", "市级")

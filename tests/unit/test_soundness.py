@@ -226,3 +226,9 @@ def test_the_order_and_the_answer_are_always_the_same() -> None:
     assert [each.message for each in check(workflow)] == [
         f"nobody is competent at {key}" for key in ("city", "department", "province")
     ]
+
+
+def test_an_acknowledgement_may_take_as_long_as_the_whole_stay() -> None:
+    limits = {severity: wd(3) for severity in GOOD.stages[0].resolve}
+    assert not [each for each in check(stage(0, resolve=limits, acknowledge=wd(3))) if each.place.endswith(".acknowledge")]
+    assert [each for each in check(stage(0, resolve=limits, acknowledge=wd(4))) if each.place.endswith(".acknowledge")]
