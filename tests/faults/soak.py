@@ -1,6 +1,7 @@
 """A simulated year: people at random, everything else at its worst; invariants after every day, memory and files at its end.
 
-`python -m tests.faults.soak --days 365 --issues 20000 --database sqlite` runs it alone and prints the figures.
+`MALLOC_ARENA_MAX=2 python -m tests.faults.soak --days 365 --issues 20000 --database sqlite` runs it alone, with as few heaps as the
+units give a service, and prints the figures.
 """
 
 import argparse
