@@ -5,7 +5,7 @@ import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
@@ -33,6 +33,8 @@ LARGEST = 2**53
 ALIKE = 0.45
 #: More than so many are not counted: nobody reads on, and at a million issues counting would take longer than the page.
 MANY = 1_000
+#: How long it is remembered that there are more.
+KEPT = timedelta(minutes=1)
 _RUNNING = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL), ISSUE.c.due_at.is_not(None))
 _HALTED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.in_(STILL), ISSUE.c.due_at.is_not(None))
 _UNDATED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.due_at.is_(None))
@@ -167,30 +169,33 @@ def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: date
         return Tally(len(whole.items), {each: found[each] for each in LIGHTS})
     connection, now = session.connection(), utc(now)
     fits = and_(narrowed(session, wanted, world, now), within(connection, seen))
-    # that there are more than MANY is said in the same words whatever happens meanwhile: it is remembered for a minute
-    among = ("many", seen, wanted, now.replace(second=0, microsecond=0))
+
+    def kept(name: str) -> int:
+        """That there are more than MANY is said in the same words whatever happens meanwhile: it holds for a minute."""
+        known: tuple[int, datetime] | None = world.memo.get(("many", seen, wanted, name))
+        return known[0] if known is not None and timedelta(0) <= now - known[1] < KEPT else 0
+
+    def keep(name: str, found: int) -> int:
+        if found > MANY:
+            world.remember(("many", seen, wanted, name), (found, now))
+        return found
 
     def count(name: str) -> int:
-        known = world.memo.get((*among, name))
-        return known or _remembered(world, (*among, name), _many(connection, fits, _of_light(name, world, now)))
+        return kept(name) or keep(name, _many(connection, fits, _of_light(name, world, now)))
 
     if wanted.light:
         total = count(wanted.light)
         return Tally(total, {each: total * (each == wanted.light) for each in LIGHTS})
     lights: dict[str, int] = {}
-    total = world.memo.get(among, 0)
+    total = kept("")
     if not total:
         some = select(lit(world, now).label("light")).where(fits).limit(MANY + 1).subquery()
         counted = select(some.c.light, func.count()).group_by(some.c.light)
         lights = {name: found for name, found in connection.execute(counted)}
-        total = _remembered(world, among, sum(lights.values()))
+        total = keep("", sum(lights.values()))
     if total > MANY:
         lights = {each: count(each) for each in LIGHTS if not _RUNS.is_empty(wanted)}
     return Tally(total, {each: lights.get(each, 0) for each in LIGHTS})
-
-
-def _remembered(world: World, key: tuple[object, ...], found: int) -> int:
-    return world.remember(key, found) if found > MANY else found
 
 
 def _many(connection: Connection, fits: ColumnElement[bool], either: Sequence[ColumnElement[bool]]) -> int:

@@ -65,7 +65,7 @@ def refuse_newer(store: Store) -> None:
 def refuse_absent(store: Store) -> None:
     """Raises DatabaseTrouble when the store's file is not there."""
     if store.is_absent:
-        hint = "run `escalation init`; or is it another folder's config.toml that is meant?"
+        hint = "put it back or restore a backup; a new office runs `escalation init`; or is another folder's config.toml meant?"
         raise DatabaseTrouble(f"there is no database {store.name()}", hint)
 
 

@@ -47,7 +47,7 @@ class Worker:
         self.scheduler = AsyncIOScheduler(timezone=UTC, job_defaults=JOB_DEFAULTS)
         self.stopping = False
         self._failures = 0
-        #: Why mail last stopped, so that it is said once and not every fifteen seconds.
+        #: Why mail last stopped when it was tried, so that it is said once and not every fifteen seconds.
         self._stopped = ""
         #: Set when there may be something to do; many reasons at once are one look.
         self._due, self._mail, self._keep = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -177,8 +177,9 @@ class Worker:
                 return
             self.node.dispatched_at = now
             metrics.dispatched(counts)
-            news = bool(counts.stopped) and counts.stopped != self._stopped
-            self._stopped = counts.stopped
+            news = bool(counts.stopped) and not counts.waits and counts.stopped != self._stopped
+            if not counts.waits:
+                self._stopped = counts.stopped
             if counts.sent or news:
                 told = "dispatched" if counts.sent else "mail does not leave"
                 log.log(logging.WARNING if news else logging.INFO, told, extra=asdict(counts))

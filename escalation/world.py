@@ -66,7 +66,10 @@ class World:
         self._day: date | None = None
 
     def remember(self, key: tuple[object, ...], value: T, day: date | None = None) -> T:
-        """Keeps what was worked out, for a `day` if one is named; forgets everything when another begins, or it is too much."""
+        """Keeps what was worked out, for a `day` if one is named; forgets everything when another begins, or it is too much.
+
+        A thread that is late by midnight may turn the day back once: what is forgotten then is worked out again.
+        """
         if len(self.memo) >= REMEMBERED or (day and self._day and day != self._day):
             self.memo.clear()
         self._day = day or self._day

@@ -103,6 +103,8 @@ class DispatchCounts:
     merged: int = 0
     #: Why the rest was not even tried: the server is down, or refuses us. Empty when all went its way.
     stopped: str = ""
+    #: It was not tried now, and was told before: another try is due later, or the minute's mails have gone.
+    waits: bool = False
     #: Templates that could not be used, each once, in sentences; the built-in text went out instead.
     problems: list[str] = field(default_factory=list)
 
@@ -110,7 +112,7 @@ class DispatchCounts:
         """Sums up two dispatches, one after the other."""
         for name in ("sent", "retry", "dead", "held", "postponed", "late", "merged"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        self.left, self.stopped = other.left, other.stopped
+        self.left, self.stopped, self.waits = other.left, other.stopped, other.waits
         self.problems += [problem for problem in other.problems if problem not in self.problems]
 
 
@@ -147,11 +149,11 @@ def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: i
     """What may go now; the rest waits for the hours in which people are mailed, or for our login to be mended."""
     held = outbox.held_until(session, now, settings.policy, settings.lane)
     if held is not None:
-        done.stopped = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}"
+        done.stopped, done.waits = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}", True
         return []
     most = limit
     if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now, settings.lane))):
-        done.stopped = f"the limit of {settings.per_minute} mails a minute is reached"
+        done.stopped, done.waits = f"the limit of {settings.per_minute} mails a minute is reached", True
         return []
     claimed = outbox.claim(session, now, most, settings.node, settings.lease, settings.policy, together=True, lane=settings.lane)
     going = claimed

@@ -321,8 +321,9 @@ def _becomes(
 
 
 def postpone(session: Session, claimed: Sequence[Claimed], until: datetime) -> int:
-    """Gives messages back until then (quiet hours); it does not count as a try. How many."""
-    return _give_back(session, claimed, {"state": "queued", "next_try_at": until, "attempts": OUTBOX.c.attempts - 1})
+    """Gives messages back until then (quiet hours); it does not count as a try, nor as one that was refused. How many."""
+    values = {"state": "queued", "next_try_at": until, "attempts": OUTBOX.c.attempts - 1, "last_error": ""}
+    return _give_back(session, claimed, values)
 
 
 def _give_back(session: Session, claimed: Sequence[Claimed], values: dict[str, Any]) -> int:
@@ -352,9 +353,9 @@ def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL, lan
 def refused(session: Session, lane: Lane = MAIL) -> tuple[int, str]:
     """How many messages are kept because the server refuses us, whenever it is asked again, and what it said last."""
     held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD), lane.holds(OUTBOX.c.channel))
-    rows = session.connection().execute(select(OUTBOX.c.last_error).where(WAITING, held).order_by(OUTBOX.c.next_try_at)).scalars()
-    reasons = [reason.removeprefix(HELD) for reason in rows]
-    return len(reasons), reasons[-1] if reasons else ""
+    count = session.connection().execute(select(func.count()).where(WAITING, held)).scalar() or 0
+    last = select(OUTBOX.c.last_error).where(WAITING, held).order_by(OUTBOX.c.next_try_at.desc(), OUTBOX.c.id.desc()).limit(1)
+    return count, (session.connection().execute(last).scalar() or "").removeprefix(HELD)
 
 
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:

@@ -45,13 +45,13 @@ def who_acts(session: Session, world: World, desk: Desk, number: str, action: st
 
 
 #: What took longer than so many seconds to count is shown again for a minute.
-LONG, KEPT = 0.3, timedelta(minutes=1)
+LONG = 0.3
 
 
 def lights(session: Session, world: World, seen: Sight, now: datetime) -> tuple[list[Counted], datetime]:
     """How many open issues of each project, stage and light, and since when that is so: a count that took long is kept."""
     known: tuple[list[Counted], datetime] | None = world.memo.get(("lights", seen))
-    if known is not None and timedelta(0) <= now - known[1] < KEPT:
+    if known is not None and timedelta(0) <= now - known[1] < browsing.KEPT:
         return known
     begun = perf_counter()
     found = browsing.board(session, world, seen, now), now

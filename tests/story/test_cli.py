@@ -205,6 +205,20 @@ def test_a_refused_login_is_said_by_dispatch_worker_and_doctor(
     def known(server: object, session: object, envelope: object, mechanism: str, given: Any) -> AuthResult:
         return AuthResult(success=given.password == b"right", handled=False)
 
+    def worked(*minutes: int) -> list[tuple[str, str]]:
+        """What a worker logs that dispatches so many minutes after nine."""
+        clock = [morning]
+        with opened(None) as app:
+            node = Worker(app, lambda: clock[0])
+            for minute in minutes:
+                clock[0] = morning + timedelta(minutes=minute)
+                asyncio.run(node.dispatch())
+        return [
+            (each.levelname, getattr(each, "stopped", "").partition(":")[0])
+            for each in caplog.records
+            if each.name == "escalation.scheduler"
+        ]
+
     with Sink(auth_required=True, auth_require_tls=False, authenticator=known) as server:
         monkeypatch.setenv("ESCALATION_SMTP__PORT", f"{server.port}")
         office("sweep", "--at", "2026-11-23T17:01")
@@ -217,20 +231,15 @@ def test_a_refused_login_is_said_by_dispatch_worker_and_doctor(
         assert (ok, "the login is refused: 535" in detail) == (False, True)
 
         caplog.set_level("INFO", "escalation.scheduler")
-        with opened(None) as app:
-            node = Worker(app, lambda: morning + timedelta(minutes=5))
-            for _ in range(3):
-                asyncio.run(node.dispatch())
-        said = [
-            (each.levelname, getattr(each, "stopped", "").partition(":")[0].partition(";")[0])
-            for each in caplog.records
-            if each.name == "escalation.scheduler"
-        ]
-        assert said == [("WARNING", "the login is refused"), ("WARNING", "the server refuses us")], "each reason once"
+        assert worked(5, 6, 11, 17) == [("WARNING", "the login is refused")], "once, however often it is tried"
+        caplog.clear()
 
         monkeypatch.setenv("ESCALATION_SMTP__PASSWORD", "right")
-        office("outbox", "retry", "--at", "2026-11-24T09:06")
-        assert office("dispatch", "--at", "2026-11-24T09:06", "--json").json["stopped"] == ""
+        monkeypatch.setenv("ESCALATION_MAIL__PER_MINUTE", "1")
+        office("outbox", "retry", "--at", "2026-11-24T09:20")
+        assert {level for level, _ in worked(20, 21)} == {"INFO"}, "a minute's limit is no trouble"
+        monkeypatch.setenv("ESCALATION_MAIL__PER_MINUTE", "0")
+        assert office("dispatch", "--at", "2026-11-24T09:22", "--json").json["stopped"] == ""
         assert checked(office, "mail")[0]
         assert server.arrived
 

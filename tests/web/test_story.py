@@ -57,8 +57,11 @@ class Story:
     def act(self, login: str, action: str, reason: str = "", until: date | None = None) -> None:
         """Opens the issue, unfolds the form of an action, fills it in and sends it."""
         visitor = self.people[login]
-        page = visitor.go(f"/issues/{self.number}?do={action}")
-        form = page.locator(f"form[action$='/actions/{action}']")
+        page = visitor.go(f"/issues/{self.number}")
+        unfolds = page.locator(f"details#act-{action}")
+        if unfolds.get_attribute("open") is None:
+            visitor.press(unfolds.locator("summary"))
+        form = unfolds.locator("form")
         if reason:
             visitor.write(form.locator("[name=reason]"), reason)
         if until:
@@ -149,11 +152,13 @@ def worked_on(story: Story) -> None:
     waits = story.todo("city", "intake")
     expect(people["city"].page.locator(".badge")).to_have_text("1")
     people["city"].press(waits.locator("a.button"))
+    story.mail("owner", "待受理")
     story.done("city", people["city"].page.locator("details.act[open] button.primary"))
     story.mail("handler", "二期车间缺电")
+    story.mail("owner", "待签收")
 
     story.done("handler", story.todo("handler", "acknowledge").locator("button"))
-    story.mail("owner")
+    story.mail("owner", "办理中")
     story.stands("owner", "in_work")
 
     story.act("handler", "report_progress", "变压器已到货")
@@ -165,13 +170,13 @@ def worked_on(story: Story) -> None:
     form = people["city"].page.locator("form[action$='/actions/approve']")
     expect(form).to_contain_text("变压器晚到两天")
     story.done("city", form.locator("button.primary"))
-    story.mail("handler", "23")
+    story.mail("handler", "9月23日")
     expect(story.stands("handler", "in_work").locator(".due .big")).to_contain_text("23")
 
 
 def solved(story: Story) -> None:
     story.act("handler", "resolve", "已送电")
-    story.mail("owner")
+    story.mail("owner", "待销号审核")
     story.stands("owner", "review")
 
     story.todo("dept", "review")
@@ -181,7 +186,7 @@ def solved(story: Story) -> None:
 
     story.act("handler", "resolve", "两台均已送电")
     story.act("dept", "close")
-    story.mail("owner")
+    story.mail("owner", "【销号】")
     story.stands("owner", "closed")
 
 
@@ -205,7 +210,7 @@ def disputed(story: Story) -> None:
     entry = story.stands("owner", "review").locator(".timeline li").first
     expect(entry).to_contain_text("第二台已恢复送电")
     expect(entry).to_contain_text("哈尔滨市金融服务部门")
-    story.mail("owner")
+    story.mail("owner", "第二台已恢复送电")
     story.act("dept", "close")
-    story.mail("deputy")
+    story.mail("deputy", "【销号】")
     story.stands("handler", "closed")
