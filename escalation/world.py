@@ -120,7 +120,8 @@ def whole_years(days: Iterable[date]) -> list[int]:
     return [year for year, entered in Counter(day.year for day in days).items() if entered >= WHOLE_NOTICE]
 
 
-@lru_cache(maxsize=8)
+# one calendar holds every working day of half a century: the present one, and the one before it while some still look
+@lru_cache(maxsize=2)
 def _calendar(zone: str, opens: str, closes: str, overrides: tuple[tuple[date, bool], ...]) -> WorkCalendar:
     if opens == closes:
         return WorkCalendar.round_the_clock(zone)

@@ -1,6 +1,8 @@
 """What a world remembers does not grow for ever."""
 
+import gc
 from datetime import date
+from weakref import ref
 
 import pytest
 
@@ -30,3 +32,9 @@ def test_it_forgets_everything_when_it_is_too_much(world: World, monkeypatch: py
     for number in range(10):
         world.remember((number,), number)
     assert world.memo == {(9,): 9}
+
+
+def test_calendars_of_the_past_are_let_go() -> None:
+    made = [ref(module._calendar("Asia/Shanghai", "08:30", "17:00", ((date(2027, 1, day), False),))) for day in range(4, 9)]
+    gc.collect()
+    assert len([each for each in made if each() is not None]) <= 2
