@@ -14,9 +14,8 @@ from escalation import backing, commands, migrating
 from escalation.commands import Raise
 from escalation.database import Store
 from escalation.demo import people
-from escalation.models import PartyRow, ProjectRow
 from escalation.usertables import UserParty, UserRow
-from escalation.world import touch
+from escalation.world import PARTY, PROJECT, touch
 from tests.town import Town, at, sample
 
 BEGIN = "2026-09-01 09:30"
@@ -32,8 +31,6 @@ PROJECTS_EACH = 50
 SPARSE = {"journal": 5, "card": 5, "outbox": 20}
 #: Who looks: login -> the post that they act for.
 WHO = {"city": "PT0013", "department": "PT0026", "office": "PT0205", "handler": "PT0188", "reporter": "PT0001"}
-PARTY = PartyRow.__table__  # type: ignore[attr-defined]
-PROJECT = ProjectRow.__table__  # type: ignore[attr-defined]
 
 
 def settled(stores: Stores, n: int, due: int) -> str:

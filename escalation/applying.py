@@ -16,17 +16,15 @@ from sqlmodel import Session
 from escalation import bulk, following, journal, queries
 from escalation.audience import AUDIENCE, Also, Audience, Change
 from escalation.errors import Conflict
-from escalation.models import Counter
 from escalation.notices import drafts
 from escalation.queries import ASSIGNMENT, CARD, ISSUE, JOURNAL, OUTBOX, REQUEST, Loaded, Texts
-from escalation.world import World
+from escalation.world import COUNTER, World
 from notifications import outbox
 from workflows.facts import Decision, Facts, Request, Snapshot
 from workflows.rules import wake_at
 
 SYSTEM = "system"
 
-COUNTER = Counter.__table__  # type: ignore[attr-defined]
 
 _INDEX = {name: place for place, name in enumerate(Facts._fields)}
 _FIXED = ("id", "number", "workflow", "project_id", "category", "severity", "organ", "reporter_id", "raised_at")

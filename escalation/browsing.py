@@ -5,7 +5,7 @@ import binascii
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
@@ -33,8 +33,6 @@ LARGEST = 2**53
 ALIKE = 0.45
 #: More than so many are not counted: nobody reads on, and at a million issues counting would take longer than the page.
 MANY = 1_000
-#: How long it is remembered that there are more.
-KEPT = timedelta(minutes=1)
 _RUNNING = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL), ISSUE.c.due_at.is_not(None))
 _HALTED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.in_(STILL), ISSUE.c.due_at.is_not(None))
 _UNDATED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.due_at.is_(None))
@@ -170,14 +168,14 @@ def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: date
     connection, now = session.connection(), utc(now)
     fits = and_(narrowed(session, wanted, world, now), within(connection, seen))
 
+    # that there are more than MANY is said in the same words whatever happens meanwhile
     def kept(name: str) -> int:
-        """That there are more than MANY is said in the same words whatever happens meanwhile: it holds for a minute."""
-        known: tuple[int, datetime] | None = world.memo.get(("many", seen, wanted, name))
-        return known[0] if known is not None and timedelta(0) <= now - known[1] < KEPT else 0
+        known = world.lately(("many", seen, wanted, name), now)
+        return known[0] if known is not None else 0
 
     def keep(name: str, found: int) -> int:
         if found > MANY:
-            world.remember(("many", seen, wanted, name), (found, now))
+            world.shortly(("many", seen, wanted, name), found, now)
         return found
 
     def count(name: str) -> int:

@@ -12,13 +12,11 @@ from sqlmodel import Session
 from escalation.errors import BadConfig, NotFound, UsageError
 from escalation.models import WorkflowRow
 from escalation.users import audit
-from escalation.world import World, touch
+from escalation.world import WORKFLOW, World, touch
 from workflows.comparing import Difference, differences
 from workflows.definition import Workflow
 from workflows.loading import BadDefinition, Problem, digest, loads
 from workflows.soundness import check as sound
-
-WORKFLOW = WorkflowRow.__table__  # type: ignore[attr-defined]
 
 
 class Checked(NamedTuple):

@@ -5,7 +5,7 @@ It changes seldom, so it is read once and kept until a stamp in the database say
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from threading import Lock
 from typing import Any, TypeVar
@@ -32,6 +32,8 @@ STAMP = "world"
 #: A notice names thirteen statutory days off or more; fewer days are corrections, and the year remains a guess.
 WHOLE_NOTICE = 11
 REMEMBERED = 50_000
+#: How long a count that is only shown may be told again.
+LATELY = timedelta(minutes=1)
 T = TypeVar("T")
 
 
@@ -75,6 +77,15 @@ class World:
         self._day = day or self._day
         self.memo[key] = value
         return value
+
+    def lately(self, key: tuple[object, ...], now: datetime) -> tuple[Any, datetime] | None:
+        """What `shortly` kept less than a minute before `now`, and since when it is so."""
+        known: tuple[Any, datetime] | None = self.memo.get(key)
+        return known if known is not None and timedelta(0) <= now - known[1] < LATELY else None
+
+    def shortly(self, key: tuple[object, ...], value: T, now: datetime) -> None:
+        """Keeps a value for a minute from `now` on."""
+        self.remember(key, (value, now))
 
     def rules(self, workflow_id: str = "") -> Rules:
         """The rules of a workflow version (`provincial@1`); of the one for new issues when left out. Raises KeyError."""
@@ -156,7 +167,7 @@ class WorldReader:
         return known
 
     def _load(self, session: Session, stamp: int) -> World:
-        # plain rows: a province has thousands of parties, and as objects of the store they take ten times as long
+        # plain rows: a province has thousands of parties, and as objects of the store they take two to four times as long
         connection = session.connection()
         directory = Directory([Party(**row) for row in connection.execute(select(PARTY).order_by(PARTY.c.id)).mappings()])
         versions = connection.execute(select(WORKFLOW)).all()

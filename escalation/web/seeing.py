@@ -1,6 +1,6 @@
 """What pages and API look up alike: the issue as the rules see it, who acts, projects with their lights, a summary's figures."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import perf_counter
 from typing import Any
 
@@ -50,14 +50,13 @@ LONG = 0.3
 
 def lights(session: Session, world: World, seen: Sight, now: datetime) -> tuple[list[Counted], datetime]:
     """How many open issues of each project, stage and light, and since when that is so: a count that took long is kept."""
-    known: tuple[list[Counted], datetime] | None = world.memo.get(("lights", seen))
-    if known is not None and timedelta(0) <= now - known[1] < browsing.KEPT:
+    if (known := world.lately(("lights", seen), now)) is not None:
         return known
     begun = perf_counter()
-    found = browsing.board(session, world, seen, now), now
+    found = browsing.board(session, world, seen, now)
     if perf_counter() - begun > LONG:
-        world.remember(("lights", seen), found)
-    return found
+        world.shortly(("lights", seen), found, now)
+    return found, now
 
 
 def projects(session: Session, world: World, seen: Sight, now: datetime) -> list[dict[str, Any]]:

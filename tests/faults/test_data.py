@@ -16,7 +16,7 @@ from escalation.database import Store
 from escalation.models import PartyRow, WorkflowRow
 from escalation.notices import who_reads
 from escalation.queries import OUTBOX
-from escalation.world import World, touch
+from escalation.world import PARTY, World, touch
 from tests.faults.nursery import Nursery
 from tests.faults.sink import Sink
 from tests.faults.test_outage import send
@@ -27,7 +27,6 @@ from tests.town import Town, at
 from workflows.loading import digest, loads, source_of
 from workflows.parties import Directory, Party
 
-PARTY = PartyRow.__table__  # type: ignore[attr-defined]
 HANDLER, COLLEAGUE = "PT0033", "PT0034"
 
 

@@ -9,17 +9,15 @@ from sqlmodel import Session
 
 from escalation import browsing
 from escalation.errors import NotFound
-from escalation.models import ProjectRow
 from escalation.scope import Sight, sees_project
 from escalation.web import seeing
 from escalation.web.pages.showing import show, stage_names, stages_in_use
 from escalation.web.pages.todo import Seated
-from escalation.world import World
+from escalation.world import PROJECT, World
 
 router = APIRouter()
 #: A light, or "" where the clock stands, as the board counts it.
 Cell = dict[str, int]
-PROJECT = ProjectRow.__table__  # type: ignore[attr-defined]
 
 
 @router.get("/board")
