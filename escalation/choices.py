@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from workflows.actions import TABLE, act, allowed
+from workflows.actions import TABLE, allowed, attempt
 from workflows.facts import Act, Actor, Refusal, Request, Snapshot
 from workflows.hats import actor, hats
 from workflows.parties import Directory, Party
@@ -81,9 +81,10 @@ def choices(
     today, found = rules.calendar.local_day(now), dict[str, Choice]()
     for party in parties:
         who = actor(snapshot.route.directory, party, today)
-        for action in allowed(snapshot, hats(who, snapshot, today)):
-            if action in only and (action not in found or found[action].why_not is not None):
-                choice = _choice(action, snapshot, who, rules, now)
+        worn = hats(who, snapshot, today)
+        for action in allowed(snapshot, worn, only):
+            if action not in found or found[action].why_not is not None:
+                choice = _choice(action, snapshot, who, worn, rules, now)
                 if action not in found or choice.why_not is None:
                     found[action] = choice
     return [found[action] for action in TABLE if action in found]
@@ -104,10 +105,8 @@ def not_now(snapshot: Snapshot, parties: Sequence[Party], rules: Rules, now: dat
     return later + others
 
 
-def _choice(action: str, snapshot: Snapshot, who: Actor, rules: Rules, now: datetime) -> Choice:
-    status, today = snapshot.facts.status, rules.calendar.local_day(now)
-    worn = hats(who, snapshot, today)
-    row = next(row for row in TABLE[action] if status in row.statuses and worn & set(row.who))
+def _choice(action: str, snapshot: Snapshot, who: Actor, worn: frozenset[str], rules: Rules, now: datetime) -> Choice:
+    row = next(row for row in TABLE[action] if snapshot.facts.status in row.statuses and worn & set(row.who))
     takes = tuple(each for each in TAKES.get(action, ()) if each not in row.needs)
     if action == "resolve" and any(each.kind == "co_handling" for each in snapshot.requests):
         takes = (*takes, "note")
@@ -116,29 +115,38 @@ def _choice(action: str, snapshot: Snapshot, who: Actor, rules: Rules, now: date
     parties = candidates(action, snapshot, rules)
     if "to" in row.needs and not parties:
         return Choice(action, who.party, row.needs, takes, why_not=Refusal("nobody", "there is no party that it could go to"))
+
+    def no(request: Request | None = None) -> Refusal | None:
+        return _refused(_sensible_act(action, snapshot, who, rules, now, parties, request), snapshot, worn, rules, now)
+
     if action not in ABOUT:
-        return Choice(action, who.party, row.needs, takes, parties, why_not=_refused(action, snapshot, who, rules, now, parties))
-    waiting = [each for each in snapshot.requests if each.kind in ABOUT[action]]
-    tried = [(each, _refused(action, snapshot, who, rules, now, parties, each)) for each in waiting]
-    open_ = tuple(each for each, no in tried if no is None)
+        return Choice(action, who.party, row.needs, takes, parties, why_not=no())
+    tried = [(each, no(each)) for each in snapshot.requests if each.kind in ABOUT[action]]
+    open_ = tuple(each for each, said in tried if said is None)
     if not any(each.kind == "objection" for each in open_):
         takes = tuple(each for each in takes if each != "to")
-    return Choice(action, who.party, row.needs, takes, parties, open_, None if open_ else next((no for _, no in tried), None))
+    return Choice(action, who.party, row.needs, takes, parties, open_, None if open_ else next((said for _, said in tried), None))
 
 
-def _refused(
+def _refused(given: Act, snapshot: Snapshot, worn: frozenset[str], rules: Rules, now: datetime) -> Refusal | None:
+    """Asks the rules; the refusal, if nothing else that somebody could give would help."""
+    if given.action == "merge":
+        return None
+    said = attempt(snapshot, given, worn, rules, now)
+    return said if isinstance(said, Refusal) and said.code in FINAL else None
+
+
+def _sensible_act(
     action: str,
     snapshot: Snapshot,
     who: Actor,
     rules: Rules,
     now: datetime,
     parties: tuple[Party, ...],
-    request: Request | None = None,
-) -> Refusal | None:
-    """Asks the rules with what a sensible person would give; the refusal, if nothing they could give would help."""
-    if action == "merge":
-        return None
-    given = Act(
+    request: Request | None,
+) -> Act:
+    """The action with what a sensible person would give."""
+    return Act(
         action,
         who,
         reason=rules.workflow.suspension.reasons[0].key if action in PAUSES else "……",
@@ -147,8 +155,6 @@ def _refused(
         request_no=request.no if request else None,
         note="……",
     )
-    said = act(snapshot, given, rules, now)
-    return said if isinstance(said, Refusal) and said.code in FINAL else None
 
 
 def _a_day(action: str, snapshot: Snapshot, rules: Rules, now: datetime) -> date | None:

@@ -106,22 +106,27 @@ def _loaded(
     connection: Connection, world: World, rows: Sequence[Any], now: datetime, *, objections: bool = False
 ) -> list[Loaded]:
     facts = [Facts._make(row[:_WIDTH]) for row in rows]
+    told = snapshots(connection, world, facts, now, objections=objections)
+    return [Loaded(each, Texts._make(row[_WIDTH:])) for each, row in zip(told, rows, strict=True)]
+
+
+def snapshots(
+    connection: Connection, world: World, facts: Sequence[Facts], now: datetime, *, objections: bool = False
+) -> list[Snapshot]:
+    """These issues as a decision sees them: with what waits for a decision and, where a person decides, who has objected."""
     pending = pending_requests(connection, [each.id for each in facts])
     late = _late_acknowledgements(connection, world, facts, now)
     objectors = _objectors(connection, [each.id for each in facts]) if objections else {}
     route, nobody = world.route, frozenset[int]()
     return [
-        Loaded(
-            Snapshot(
-                each,
-                route(each.workflow, each.category, each.project_id, each.organ),
-                pending.get(each.id, ()),
-                late.get(each.lead_id, 0),
-                objectors.get(each.id, nobody),
-            ),
-            Texts._make(row[_WIDTH:]),
+        Snapshot(
+            each,
+            route(each.workflow, each.category, each.project_id, each.organ),
+            pending.get(each.id, ()),
+            late.get(each.lead_id, 0),
+            objectors.get(each.id, nobody),
         )
-        for each, row in zip(facts, rows, strict=True)
+        for each in facts
     ]
 
 
@@ -136,7 +141,7 @@ def pending_requests(connection: Connection, ids: Sequence[int]) -> dict[int, tu
     return {issue_id: tuple(requests) for issue_id, requests in found.items()}
 
 
-def _late_acknowledgements(connection: Connection, world: World, facts: list[Facts], now: datetime) -> dict[int, int]:
+def _late_acknowledgements(connection: Connection, world: World, facts: Sequence[Facts], now: datetime) -> dict[int, int]:
     """How often each organ whose acknowledgement is late now was late before in this calendar month."""
     late = {each.lead_id for each in facts if each.status == "pending_ack" and each.ack_due_at and each.ack_due_at < now}
     if not late:
@@ -154,6 +159,8 @@ def _late_acknowledgements(connection: Connection, world: World, facts: list[Fac
 def _objectors(connection: Connection, ids: Sequence[int]) -> dict[int, frozenset[int]]:
     """The organs' parties that have objected to an issue once."""
     found: dict[int, set[int]] = {}
+    if not ids:
+        return {}
     statement = select(REQUEST.c.issue_id, REQUEST.c.asked_by_id).where(
         REQUEST.c.kind == "objection", REQUEST.c.issue_id.in_(ids)
     )

@@ -59,13 +59,11 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     ):
         if len(rows) < LOOKED_AT:
             rows += connection.execute(queries.found_first(half, order, LOOKED_AT - len(rows)))
-    loaded = queries.load(connection, world, [row.number for row in rows], now, lock=False) if rows else {}
+    standing = queries.snapshots(connection, world, [views.facts_of(row) for row in rows], now, objections=True)
     tasks = []
-    for row in rows:
-        snapshot = loaded[row.number].snapshot
+    for row, snapshot in zip(rows, standing, strict=True):
         can = choices(snapshot, parties, world.rules(snapshot.facts.workflow), now, ASKED)
-        shown = views.issue(row, world, now)
-        tasks += _tasks(shown, can, snapshot.facts, now)
+        tasks += _tasks(views.issue(row, world, now), can, snapshot.facts, now)
     return sorted(tasks, key=lambda task: (KINDS.index(task.kind), task.issue["due_at"] or "9999", task.issue["number"]))
 
 

@@ -1,6 +1,6 @@
 """What people do: act(snapshot, act, rules, now). The table of domain.md 2.2: who may, from where, and what they must bring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -72,31 +72,39 @@ ACTIONS = tuple(TABLE)
 
 def act(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:
     """What becomes of the issue when somebody wants to do this; a Refusal says why not and what is allowed instead."""
-    today = rules.calendar.local_day(now)
-    worn = hats(wanted.actor, snapshot, today)
-    may = allowed(snapshot, worn)
+    worn = hats(wanted.actor, snapshot, rules.calendar.local_day(now))
+    done = attempt(snapshot, wanted, worn, rules, now)
+    return done if isinstance(done, Decision) else Refusal(done.code, done.message, allowed(snapshot, worn))
+
+
+def attempt(snapshot: Snapshot, wanted: Act, worn: frozenset[str], rules: Rules, now: datetime) -> Decision | Refusal:
+    """The same by somebody whose hats are known; a Refusal says why not alone."""
     status = snapshot.facts.status
     rows = [row for row in TABLE.get(wanted.action, ()) if status in row.statuses]
     if not rows:
-        return Refusal("wrong_state", f"{wanted.action} is not possible while an issue is {status}", may)
+        return Refusal("wrong_state", f"{wanted.action} is not possible while an issue is {status}")
     row = next((row for row in rows if worn & set(row.who)), None)
     if row is None:
         who = ", ".join(sorted({hat for row in rows for hat in row.who}))
-        return Refusal("not_allowed", f"{wanted.action} is for the {who}; {wanted.actor.party.name} is not", may)
+        return Refusal("not_allowed", f"{wanted.action} is for the {who}; {wanted.actor.party.name} is not")
     missing = [need for need in row.needs if not getattr(wanted, need)]
     if missing:
         options = " and ".join(f"--{need}" for need in missing)
-        return Refusal("incomplete", f"{wanted.action} needs {options}", may)
+        return Refusal("incomplete", f"{wanted.action} needs {options}")
     try:
-        done = row.move(snapshot, wanted, rules, now)
+        return row.move(snapshot, wanted, rules, now)
     except NoSuchMove:
-        return Refusal("wrong_state", f"{wanted.action} is not possible from {snapshot.facts.stage}.{status}", may)
-    return done if isinstance(done, Decision) else Refusal(done.code, done.message, may)
+        return Refusal("wrong_state", f"{wanted.action} is not possible from {snapshot.facts.stage}.{status}")
 
 
-def allowed(snapshot: Snapshot, worn: frozenset[str]) -> tuple[str, ...]:
-    """The actions that somebody wearing these hats may take now; some still ask for a guard (a time, a date, a reason)."""
-    return tuple(action for action in _listed(snapshot.facts.status, worn) if _sensible(action, snapshot))
+def allowed(snapshot: Snapshot, worn: frozenset[str], among: Container[str] = TABLE) -> tuple[str, ...]:
+    """The actions that somebody wearing these hats may take now; some still ask for a guard (a time, a date, a reason).
+
+    `among`: the actions that are asked about, where not all are.
+    """
+    pending = {request.kind for request in snapshot.requests}
+    listed = _listed(snapshot.facts.status, worn)
+    return tuple(action for action in listed if action in among and _sensible(action, snapshot, pending))
 
 
 @lru_cache(maxsize=4096)
@@ -105,10 +113,9 @@ def _listed(status: str, worn: frozenset[str]) -> tuple[str, ...]:
     return tuple(action for action, rows in TABLE.items() if any(status in row.statuses and worn & set(row.who) for row in rows))
 
 
-def _sensible(action: str, snapshot: Snapshot) -> bool:
+def _sensible(action: str, snapshot: Snapshot, pending: Set[str]) -> bool:
     """Leaves out what could never succeed now: nothing to approve, no stage above, no way down."""
     facts, workflow = snapshot.facts, snapshot.route.workflow
-    pending = {request.kind for request in snapshot.requests}
     match action:
         case "approve" | "deny":
             return bool(pending & set(requests.DECIDED))

@@ -15,7 +15,7 @@ from escalation.web import words
 
 #: Stage -> its name in Chinese and in English.
 Stages = Mapping[str, tuple[str, str]]
-#: What a row of a list shows of its issue. A row is the same for everybody who reads a language, so it is drawn once.
+#: What a row of a list or a to-do shows of its issue. It is the same for everybody who reads a language, so it is drawn once.
 IN_A_ROW = (
     "number", "version", "title", "project_name", "stage", "status", "lead_organ", "severity", "due_at", "light",
     "late_by", "overdue", "days_left",
@@ -47,16 +47,31 @@ def environment(language: str) -> Environment:
         return words.word(table, code, language)
 
     @lru_cache(maxsize=ROWS)
-    def drawn(shown: tuple[Any, ...], stage: str, zone: str, project: bool, tick: bool) -> Markup:
-        macro: Callable[..., Markup] = made.get_template("macros.html").module.issue_row  # type: ignore[attr-defined]
-        return macro(dict(zip(IN_A_ROW, shown, strict=True)), stage, zone, project, tick)
+    def drawn(macro: str, shown: tuple[Any, ...], stage: str, zone: str, *more: object) -> Markup:
+        found: Callable[..., Markup] = getattr(made.get_template("macros.html").module, macro)
+        return found(dict(zip(IN_A_ROW, shown, strict=True)), stage, zone, *more)
+
+    def told(macro: str, issue: Mapping[str, Any], stages: Stages, zone: str, *more: object) -> Markup:
+        return drawn(macro, tuple([issue[name] for name in IN_A_ROW]), stage_name(issue["stage"], stages), zone, *more)
 
     def row(issue: Mapping[str, Any], stages: Stages, zone: str, *, project: bool = True, tick: bool = False) -> Markup:
         """A row of a list."""
-        return drawn(tuple([issue[name] for name in IN_A_ROW]), stage_name(issue["stage"], stages), zone, project, tick)
+        return told("issue_row", issue, stages, zone, project, tick)
+
+    def task(issue: Mapping[str, Any], stages: Stages, zone: str, request: str) -> Markup:
+        """What a to-do says of an issue, and of the kind of request that waits."""
+        return told("task", issue, stages, zone, request)
 
     stage_name = _stage(english)
-    made.globals |= {"_": say, "language": language, "english": english, "shape": shape, "tables": words.TABLES, "row": row}
+    made.globals |= {
+        "_": say,
+        "language": language,
+        "english": english,
+        "shape": shape,
+        "tables": words.TABLES,
+        "row": row,
+        "told": task,
+    }
     made.filters |= {
         "word": word,
         "pairs": lambda table: [(code, pair[english]) for code, pair in words.TABLES[table].items()],

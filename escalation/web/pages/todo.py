@@ -12,6 +12,7 @@ from escalation.todo import KINDS, LOOKED_AT, Task, todo
 from escalation.web.desk import Desk, seated
 from escalation.web.pages.showing import show, stage_names
 from escalation.world import World
+from workflows.parties import Party
 
 router = APIRouter()
 #: A count that takes long, because there is so much to do, is kept so long: every page that is opened asks for it.
@@ -33,9 +34,10 @@ LEADS_TO = {
 }
 
 
-def _tasks(desk: Desk) -> tuple[list[Task], Any]:
-    def told(session: Session, world: World, seen: Sight) -> tuple[list[Task], Any]:
-        return todo(session, world, seen, desk.parties(world), desk.now), stage_names(world)
+def _tasks(desk: Desk) -> tuple[list[Task], Any, list[Party]]:
+    def told(session: Session, world: World, seen: Sight) -> tuple[list[Task], Any, list[Party]]:
+        parties = desk.parties(world)
+        return todo(session, world, seen, parties, desk.now), stage_names(world), parties
 
     return desk.look(told)
 
@@ -43,7 +45,7 @@ def _tasks(desk: Desk) -> tuple[list[Task], Any]:
 @router.get("/")
 def mine(desk: Seated) -> Response:
     """The to-do."""
-    tasks, stages = _tasks(desk)
+    tasks, stages, parties = _tasks(desk)
     grouped = [(kind, [task for task in tasks if task.kind == kind]) for kind in KINDS]
     values = {
         "groups": [(kind, some) for kind, some in grouped if some],
@@ -52,7 +54,7 @@ def mine(desk: Seated) -> Response:
         "stages": stages,
         "leads_to": _leads_to,
         "at_once": AT_ONCE,
-        "parties": desk.look(lambda session, world, seen: desk.parties(world)),
+        "parties": parties,
         "here": "todo",
     }
     return show(desk, "todo.html", values)
