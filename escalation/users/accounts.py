@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session
 
 from escalation.errors import NotFound, UsageError
@@ -38,11 +38,14 @@ class User:
     must_change: bool = False
 
 
-def user(session: Session, row: UserRow) -> User:
-    """A row as a value, with whom the user acts for."""
-    assert row.id is not None
-    mine = select(ACTS.c.party_id).where(ACTS.c.user_id == row.id).order_by(ACTS.c.party_id)
-    parties = tuple(session.connection().execute(mine).scalars())
+#: What of a user's row a User is made of.
+SHOWN = tuple(USER.c[name] for name in ("id", "login", "name", "language", "is_admin", "password_given"))
+_PARTIES = select(ACTS.c.party_id).where(ACTS.c.user_id == bindparam("user")).order_by(ACTS.c.party_id)
+
+
+def user(session: Session, row: Any) -> User:
+    """A row (`SHOWN` of it at least) as a value, with whom the user acts for."""
+    parties = tuple(session.connection().execute(_PARTIES, {"user": row.id}).scalars())
     return User(row.id, row.login, row.name, row.language, row.is_admin, parties, row.password_given)
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import Session
 
 from escalation.errors import EscalationError
-from escalation.users import audit
+from escalation.users import accounts, audit
 from escalation.users.accounts import SESSION, USER, User, user
 from escalation.users.passwords import fits, hashed, is_old
 from escalation.usertables import UserRow, WebSession
@@ -52,10 +52,11 @@ class TooMany(EscalationError):
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A session: who it is, what its forms carry."""
+    """A session: who it is, what its forms carry, and whether it is time to write a sign of life."""
 
     user: User
     csrf: str
+    silent: bool
 
 
 def digest(token: str) -> bytes:
@@ -116,13 +117,20 @@ def begin(session: Session, now: datetime, who: User, limits: Limits) -> str:
     return token
 
 
+#: Every request begins with this, so it is put together once.
+_RESUMED = (
+    select(SESSION.c.csrf, SESSION.c.expires_at, SESSION.c.seen_at.label("sign"), *accounts.SHOWN)
+    .join(USER, USER.c.id == SESSION.c.user_id)
+    .where(SESSION.c.token == bindparam("token"), USER.c.active)
+)
+
+
 def resume(session: Session, now: datetime, token: str, limits: Limits) -> Entered | None:
     """Whose session a cookie's token is, if it goes on."""
-    row = session.get(WebSession, digest(token)) if token else None
-    if row is None or row.expires_at <= now or row.seen_at <= now - limits.idle:
+    row = session.connection().execute(_RESUMED, {"token": digest(token)}).first() if token else None
+    if row is None or row.expires_at <= now or row.sign <= now - limits.idle:
         return None
-    found = session.get(UserRow, row.user_id)
-    return Entered(user(session, found), row.csrf) if found is not None and found.active else None
+    return Entered(user(session, row), row.csrf, row.sign <= now - SIGN_EVERY)
 
 
 def sessions(session: Session, now: datetime, who: User) -> list[tuple[datetime, datetime]]:
@@ -138,12 +146,6 @@ def end_others(session: Session, now: datetime, who: User, token: str) -> int:
     ended = session.connection().execute(others).rowcount
     audit.note(session, now, who.login, "sessions_ended", f"{ended}")
     return ended
-
-
-def is_silent(session: Session, now: datetime, token: str) -> bool:
-    """Is it time to write a sign of life?"""
-    seen = session.connection().execute(select(SESSION.c.seen_at).where(SESSION.c.token == digest(token))).scalar()
-    return seen is not None and seen <= now - SIGN_EVERY
 
 
 def sign(session: Session, now: datetime, token: str) -> None:

@@ -186,10 +186,9 @@ def seated(request: Request) -> Desk:
         raise NotSeated("nobody is logged in", "log in")
     with here.app.store.reading() as session:
         entered = entering.resume(session, now, token, here.limits)
-        silent = entered is not None and entering.is_silent(session, now, token)
     if entered is None:
         raise NotSeated("the session is over", "log in again")
-    if silent:
+    if entered.silent:
         here.app.store.write(lambda session: entering.sign(session, now, token))
     desk = Desk(here, now, entered.user, entered.user.language, entered.csrf, token)
     request.state.desk = desk
