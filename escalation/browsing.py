@@ -130,7 +130,7 @@ def page(
         raise UsageError(f"there is no sorting {wanted.sort!r}", f"use one of {', '.join(SORTS)}")
     parts, largest_first = SORTS[wanted.sort]
     begun, value, last = _place(cursor, wanted.sort) if cursor else (0, "", -1)
-    fits = and_(narrowed(session, wanted, world, now), within(session.connection(), seen))
+    fits = and_(narrowed(session, wanted, world, now), within(session.connection(), seen, world, now))
     lights = _of_light(wanted.light, world, utc(now))
     rows: list[tuple[int, Any]] = []
     for place, part in enumerate(parts):
@@ -166,7 +166,7 @@ def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: date
         found = Counter(each["light"] for each in whole.items)
         return Tally(len(whole.items), {each: found[each] for each in LIGHTS})
     connection, now = session.connection(), utc(now)
-    fits = and_(narrowed(session, wanted, world, now), within(connection, seen))
+    fits = and_(narrowed(session, wanted, world, now), within(connection, seen, world, now))
 
     # that there are more than MANY is said in the same words whatever happens meanwhile
     def kept(name: str) -> int:
@@ -253,7 +253,7 @@ def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> C
     if wanted.overdue:
         conditions.append(is_overdue(now))
     if wanted.city or wanted.department or wanted.project:
-        conditions.append(queries.in_projects(session.connection(), _projects(world, wanted)))
+        conditions.append(queries.in_projects(session.connection(), world, now, _projects(world, wanted)))
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():

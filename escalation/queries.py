@@ -22,6 +22,7 @@ from escalation.models import (
 )
 from escalation.portable import Kept, from_json
 from escalation.world import World
+from notifications.among import among
 from notifications.outbox import WEBHOOK
 from workflows.facts import Facts, Request, Snapshot
 
@@ -83,7 +84,7 @@ def next_wake_at(connection: Connection) -> datetime | None:
 
 def claim(connection: Connection, world: World, ids: Sequence[int], now: datetime) -> list[Loaded]:
     """Those of `ids` that are still due and that no other node holds, locked until the transaction ends."""
-    statement = _LOAD.where(ISSUE.c.id.in_(ids), ISSUE.c.wake_at <= now).with_for_update(skip_locked=True)
+    statement = _LOAD.where(among(ISSUE.c.id, ids), ISSUE.c.wake_at <= now).with_for_update(skip_locked=True)
     return _loaded(connection, world, connection.execute(statement).all(), now)
 
 
@@ -92,7 +93,7 @@ def load(connection: Connection, world: World, numbers: Iterable[str], now: date
     wanted = list(dict.fromkeys(numbers))
     found: dict[str, Loaded] = {}
     for start in range(0, len(wanted), CHUNK):
-        statement = _LOAD.where(ISSUE.c.number.in_(wanted[start : start + CHUNK])).order_by(ISSUE.c.id)
+        statement = _LOAD.where(among(ISSUE.c.number, wanted[start : start + CHUNK])).order_by(ISSUE.c.id)
         rows = connection.execute(statement.with_for_update() if lock else statement).all()
         found |= {each.snapshot.facts.number: each for each in _loaded(connection, world, rows, now, objections=True)}
     if missing := [number for number in wanted if number not in found]:
@@ -135,7 +136,7 @@ def pending_requests(connection: Connection, ids: Sequence[int]) -> dict[int, tu
     found: dict[int, list[Request]] = {}
     if not ids:
         return {}
-    statement = select(*_REQUEST).where(REQUEST.c.state == "pending", REQUEST.c.issue_id.in_(ids)).order_by(REQUEST.c.no)
+    statement = select(*_REQUEST).where(REQUEST.c.state == "pending", among(REQUEST.c.issue_id, ids)).order_by(REQUEST.c.no)
     for row in connection.execute(statement):
         found.setdefault(row[0], []).append(Request._make(row))
     return {issue_id: tuple(requests) for issue_id, requests in found.items()}
@@ -150,7 +151,7 @@ def _late_acknowledgements(connection: Connection, world: World, facts: Sequence
     month = calendar.opening(calendar.local_day(now).replace(day=1))
     statement = (
         select(ASSIGNMENT.c.lead_id, func.count())
-        .where(ASSIGNMENT.c.auto_acknowledged, ASSIGNMENT.c.lead_id.in_(late), ASSIGNMENT.c.acknowledged_at >= month)
+        .where(ASSIGNMENT.c.auto_acknowledged, among(ASSIGNMENT.c.lead_id, late), ASSIGNMENT.c.acknowledged_at >= month)
         .group_by(ASSIGNMENT.c.lead_id)
     )
     return {lead_id: count for lead_id, count in connection.execute(statement)}
@@ -162,7 +163,7 @@ def _objectors(connection: Connection, ids: Sequence[int]) -> dict[int, frozense
     if not ids:
         return {}
     statement = select(REQUEST.c.issue_id, REQUEST.c.asked_by_id).where(
-        REQUEST.c.kind == "objection", REQUEST.c.issue_id.in_(ids)
+        REQUEST.c.kind == "objection", among(REQUEST.c.issue_id, ids)
     )
     for issue_id, party_id in connection.execute(statement):
         found.setdefault(issue_id, set()).add(party_id)
@@ -171,7 +172,9 @@ def _objectors(connection: Connection, ids: Sequence[int]) -> dict[int, frozense
 
 def last_request_no(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
     """The highest request number of each issue that has one."""
-    statement = select(REQUEST.c.issue_id, func.max(REQUEST.c.no)).where(REQUEST.c.issue_id.in_(ids)).group_by(REQUEST.c.issue_id)
+    statement = (
+        select(REQUEST.c.issue_id, func.max(REQUEST.c.no)).where(among(REQUEST.c.issue_id, ids)).group_by(REQUEST.c.issue_id)
+    )
     return {issue_id: no for issue_id, no in connection.execute(statement)}
 
 
@@ -268,7 +271,7 @@ def archived(connection: Connection, number: str) -> bytes | None:
 
 def archived_among(connection: Connection, numbers: Sequence[str]) -> dict[str, bytes]:
     """The archive's pieces of those issues that are there, by number."""
-    statement = select(ARCHIVED.c.number, ARCHIVED.c.content).where(ARCHIVED.c.number.in_(numbers))
+    statement = select(ARCHIVED.c.number, ARCHIVED.c.content).where(among(ARCHIVED.c.number, numbers))
     return {number: content for number, content in connection.execute(statement)}
 
 
@@ -286,17 +289,31 @@ def unpacked(content: bytes) -> Whole:
 
 
 def gathered(
-    connection: Connection, reasons: Sequence[ColumnElement[bool]], asked: Select[tuple[int]]
+    connection: Connection,
+    world: World,
+    now: datetime,
+    what: tuple[object, ...],
+    reasons: Sequence[ColumnElement[bool]],
+    asked: Select[tuple[int]],
 ) -> ColumnElement[bool] | None:
-    """`id IN (…)` over what an index answers for each reason, and over those asked about; None when these are not few."""
+    """`id IN (…)` over what an index answers for each reason, and over those asked about; None when these are not few.
+
+    `what` says which reasons these are: whether they are few is counted once a minute, for that costs a statement a reason.
+    """
     parts = [*[select(ISSUE.c.id).where(each) for each in reasons], asked]
+    if not world.once_a_minute(("few", *what), now, lambda: _are_few(connection, parts)):
+        return None
+    few: ColumnElement[bool] = ISSUE.c.id.in_(union(*parts))
+    return few
+
+
+def _are_few(connection: Connection, parts: Sequence[Select[tuple[int]]]) -> bool:
     left = FEW
     for part in parts:
         left -= connection.execute(select(func.count()).select_from(part.limit(left + 1).subquery())).scalar() or 0
         if left < 0:
-            return None
-    few: ColumnElement[bool] = ISSUE.c.id.in_(union(*parts))
-    return few
+            return False
+    return True
 
 
 def not_by_index(connection: Connection, column: ColumnElement[T]) -> ColumnElement[T]:
@@ -321,11 +338,11 @@ def found_first(
     return select(ISSUE, *more).join(few, few.c.id == ISSUE.c.id).order_by(*order)
 
 
-def in_projects(connection: Connection, projects: Sequence[int]) -> ColumnElement[bool]:
+def in_projects(connection: Connection, world: World, now: datetime, projects: Sequence[int]) -> ColumnElement[bool]:
     """Issues of these projects: a few by their index, many in a list's order."""
-    theirs = ISSUE.c.project_id.in_(projects)
-    few = gathered(connection, [theirs], select(ISSUE.c.id).where(false())) is not None
-    return theirs if few else not_by_index(connection, ISSUE.c.project_id).in_(projects)
+    theirs, nobody = among(ISSUE.c.project_id, projects), select(ISSUE.c.id).where(false())
+    few = gathered(connection, world, now, ("projects", *projects), [theirs], nobody) is not None
+    return theirs if few else among(not_by_index(connection, ISSUE.c.project_id), projects)
 
 
 def listing(
@@ -414,7 +431,7 @@ def journals_until(connection: Connection, ids: Sequence[int], at: datetime) -> 
     """The entries of these issues up to a moment, oldest first, by issue."""
     found: dict[int, list[Any]] = {}
     for start in range(0, len(ids), CHUNK):
-        chosen = JOURNAL.c.issue_id.in_(ids[start : start + CHUNK])
+        chosen = among(JOURNAL.c.issue_id, ids[start : start + CHUNK])
         statement = select(JOURNAL.c.issue_id, JOURNAL.c.at, JOURNAL.c.body).where(chosen, JOURNAL.c.at <= at)
         for row in connection.execute(statement.order_by(JOURNAL.c.issue_id, JOURNAL.c.seq)):
             found.setdefault(row.issue_id, []).append(row)
@@ -453,5 +470,5 @@ def queued_already(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of these keys under which a message was queued before."""
     found: set[str] = set()
     for start in range(0, len(keys), CHUNK):
-        found |= set(connection.execute(select(OUTBOX.c.key).where(OUTBOX.c.key.in_(keys[start : start + CHUNK]))).scalars())
+        found |= set(connection.execute(select(OUTBOX.c.key).where(among(OUTBOX.c.key, keys[start : start + CHUNK]))).scalars())
     return found

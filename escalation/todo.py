@@ -15,6 +15,7 @@ from escalation.clock import utc
 from escalation.queries import ISSUE, REQUEST
 from escalation.scope import Sight, within
 from escalation.world import World
+from notifications.among import among
 from workflows.facts import Facts, Request
 from workflows.parties import Party, Project
 
@@ -49,7 +50,7 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
     connection = session.connection()
     statement = select(ISSUE.c.id).where(
-        ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), within(connection, seen)
+        ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), within(connection, seen, world, now)
     )
     rows: list[Any] = []
     # those without a deadline come last; each half is read in the order of an index
@@ -104,15 +105,18 @@ def _perhaps_mine(connection: Connection, mine: Sequence[Party], world: World, n
     organs = {each.organ for each in mine if each.role == "responsible_party"}
     handlers = [*ids, *(each.id for each in world.directory.parties if each.organ in organs and each.organ)]
     pending = select(REQUEST.c.issue_id).where(REQUEST.c.state == "pending")
-    asked = pending.where(REQUEST.c.target_id.in_(ids))
+    asked = pending.where(among(REQUEST.c.target_id, ids))
     at_work = ISSUE.c.status.in_(("pending_ack", "processing"))
     theirs = [
-        and_(ISSUE.c.lead_id.in_(handlers), ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake"))),
-        and_(ISSUE.c.delegate_id.in_(ids), at_work),
-        and_(ISSUE.c.responsible_id.in_(ids), at_work),
+        and_(among(ISSUE.c.lead_id, handlers), ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake"))),
+        and_(among(ISSUE.c.delegate_id, ids), at_work),
+        and_(among(ISSUE.c.responsible_id, ids), at_work),
     ]
     coordinated = [each for party in mine if (each := _coordinated(party, world, pending, now)) is not None]
-    if not coordinated and (few := queries.gathered(connection, theirs, asked)) is not None:
+    if (
+        not coordinated
+        and (few := queries.gathered(connection, world, now, ("to do", *handlers, *ids), theirs, asked)) is not None
+    ):
         return few
     return or_(*theirs, queries.not_by_index(connection, ISSUE.c.id).in_(asked), *coordinated)
 
@@ -132,7 +136,7 @@ def _coordinated(party: Party, world: World, pending: Select[Any], now: datetime
             ISSUE.c.id.in_(pending.where(REQUEST.c.decider != "target")),
         )
         covered = [each.id for each in world.projects.values() if _covers(stage.coordinator.of, party, each)]
-        found.append(and_(waits, ISSUE.c.project_id.in_(covered)) if stage.coordinator.of != "everywhere" else waits)
+        found.append(and_(waits, among(ISSUE.c.project_id, covered)) if stage.coordinator.of != "everywhere" else waits)
     if party.role in ("sponsor_liaison", "sponsor_leader"):
         found.append(and_(ISSUE.c.status == "pending_review", not_(ISSUE.c.confirmed)))
     return or_(*found) if found else None

@@ -4,7 +4,7 @@ It changes seldom, so it is read once and kept until a stamp in the database say
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from threading import Lock
@@ -86,6 +86,15 @@ class World:
     def shortly(self, key: tuple[object, ...], value: T, now: datetime) -> None:
         """Keeps a value for a minute from `now` on."""
         self.remember(key, (value, now))
+
+    def once_a_minute(self, key: tuple[object, ...], now: datetime, work: Callable[[], T]) -> T:
+        """What `work` answers, asked again only when a minute has gone by since it was."""
+        known = self.lately(key, now)
+        if known is None:
+            known = (work(), now)
+            self.shortly(key, known[0], now)
+        found: T = known[0]
+        return found
 
     def rules(self, workflow_id: str = "") -> Rules:
         """The rules of a workflow version (`provincial@1`); of the one for new issues when left out. Raises KeyError."""

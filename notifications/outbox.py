@@ -34,6 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
 from notifications import attaching
+from notifications.among import among
 from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
 from notifications.message import Draft, GiveUp, Hold, Outcome, Sent, TryAgain
@@ -211,7 +212,7 @@ def claim(
     if together and len(found) == limit:
         recipients = {row.recipient for row in found}
         known = {row.id for row in found}
-        more = connection.execute(due.where(OUTBOX.c.recipient.in_(recipients)).limit(TOGETHER))
+        more = connection.execute(due.where(among(OUTBOX.c.recipient, recipients)).limit(TOGETHER))
         found += [row for row in more if row.id not in known]
     deadly = [row.id for row in found if row.state == "sending" and row.attempts >= policy.tries]
     why = f"given up: whoever sends it dies, {policy.tries} times"
@@ -250,7 +251,7 @@ def digest_key(messages: Sequence[Claimed]) -> str:
 
 def _set(connection: Connection, ids: Sequence[int], values: dict[str, Any]) -> None:
     for start in range(0, len(ids), STEP):
-        connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_(ids[start : start + STEP])).values(**values))
+        connection.execute(update(OUTBOX).where(among(OUTBOX.c.id, ids[start : start + STEP])).values(**values))
 
 
 def _claimed(row: Any, token: str) -> Claimed:
@@ -332,7 +333,7 @@ def _give_back(session: Session, claimed: Sequence[Claimed], values: dict[str, A
     for token in {each.lease_by for each in claimed}:
         ids = [each.id for each in claimed if each.lease_by == token]
         for start in range(0, len(ids), STEP):
-            some = OUTBOX.c.id.in_(ids[start : start + STEP])
+            some = among(OUTBOX.c.id, ids[start : start + STEP])
             mine = and_(some, OUTBOX.c.state == "sending", OUTBOX.c.lease_by == token)
             statement = update(OUTBOX).where(mine).values(**values, lease_by=None, lease_until=None)
             done += session.connection().execute(statement).rowcount
@@ -363,19 +364,19 @@ def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
     held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD))
     chosen = or_(OUTBOX.c.state == "dead", held)
     if ids is not None:
-        chosen = and_(chosen, OUTBOX.c.id.in_(ids))
+        chosen = and_(chosen, among(OUTBOX.c.id, ids))
     values = {"state": "queued", "attempts": 0, "next_try_at": now, "last_error": ""}
     return session.connection().execute(update(OUTBOX).where(chosen).values(**values)).rowcount
 
 
 def drop(session: Session, ids: Sequence[int], reason: str) -> int:
     """Messages that somebody takes out of the outbox are not sent; how many. One that is being sent is left alone."""
-    return _obsolete(session, OUTBOX.c.id.in_(ids), reason)
+    return _obsolete(session, among(OUTBOX.c.id, ids), reason)
 
 
 def obsolete(session: Session, *keys: str, reason: str = "nobody has to be told any more") -> int:
     """The same by key, for whoever queued them: what they say is no longer true."""
-    return _obsolete(session, OUTBOX.c.key.in_(keys), reason)
+    return _obsolete(session, among(OUTBOX.c.key, keys), reason)
 
 
 def _obsolete(session: Session, which: ColumnElement[bool], reason: str) -> int:

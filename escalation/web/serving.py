@@ -1,6 +1,7 @@
 """Page, API, scheduler and dispatcher in one process. The only home of uvicorn."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ async def answer(app: App, clock: Clock, taken: socket.socket) -> None:
     host, port = taken.getsockname()[:2]
     worker = Worker(app, clock, kind="serve")
     server = _Server(_config(app, clock, worker, host, port))
+    settle()
     working = asyncio.create_task(worker.run())
     answering = asyncio.create_task(server.serve(sockets=[taken]))
     try:
@@ -47,6 +49,15 @@ async def answer(app: App, clock: Clock, taken: socket.socket) -> None:
         server.should_exit = True
         worker.stop()
         await asyncio.gather(answering, working)
+
+
+def settle() -> None:
+    """What has been loaded by now stays for good: the collector does not look through it again while somebody waits.
+
+    It took a third of a second each time (half a million objects, most of them of libraries).
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _told_to_stop(worker: Worker, working: asyncio.Task[None]) -> None:
