@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event
+from time import monotonic
 from types import TracebackType
 from typing import TypeVar
 
@@ -39,8 +40,9 @@ log = logging.getLogger(__name__)
 NOTICED = 200_000
 #: One transaction moves this many neighbours on disk: fewer, and pages are rewritten once a batch (docs/decisions).
 TRANSACTION = {"sqlite": 10_000, "postgresql": 5_000}
-#: While somebody is at the desk it moves only so many, and then they may go first for so many seconds: an action waits for the
-#: transaction that it meets, and SQLite looks again every tenth of a second.
+#: While somebody is at the desk it moves only so many, and then they may go first for so many seconds, or as long as the moving
+#: took, so that half of the machine is theirs: an action waits for the transaction that it meets, and SQLite looks again every
+#: tenth of a second.
 GENTLE, PAUSE = 250, 0.15
 #: So many are decided while as many are written.
 BITE = 1_000
@@ -115,13 +117,14 @@ class Sweeper:
         return swept
 
     def _transactions(self, ids: Sequence[int], now: datetime) -> Iterator[Sequence[int]]:
-        """What each transaction moves; while somebody is at the desk little at a time, with a pause behind it."""
-        start = 0
+        """What each transaction moves; while somebody is at the desk little at a time, with a pause as long behind it."""
+        start, begun = 0, 0.0
         while start < len(ids):
             with self.store.reading() as session:
                 gentle = entering.is_anybody_there(session, now)
             if gentle and start:
-                self._stopping.wait(PAUSE)
+                self._stopping.wait(max(PAUSE, monotonic() - begun))
+            begun = monotonic()
             size = GENTLE if gentle else TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]
             yield ids[start : start + size]
             start += size

@@ -71,8 +71,16 @@ def test_while_somebody_is_at_the_desk_little_moves_at_a_time(store: Store, monk
     many(town, 5)
     moved: list[int] = []
     waits: list[float] = []
-    monkeypatch.setattr(town.sweeper, "_move", lambda ids, *_: moved.append(len(ids)))
+    spent, takes = 0.0, 0.0
+
+    def move(ids: list[int], *_: object) -> None:
+        nonlocal spent
+        spent += takes
+        moved.append(len(ids))
+
+    monkeypatch.setattr(town.sweeper, "_move", move)
     monkeypatch.setattr(town.sweeper._stopping, "wait", waits.append)
+    monkeypatch.setattr(sweep, "monotonic", lambda: spent)
 
     def seen(before: timedelta) -> None:
         moved.clear()
@@ -90,6 +98,9 @@ def test_while_somebody_is_at_the_desk_little_moves_at_a_time(store: Store, monk
         user = row.id
     seen(9 * MINUTE)
     assert (moved, waits) == ([2, 2, 1], [sweep.PAUSE] * 2)
+    takes = 3.0
+    seen(9 * MINUTE)
+    assert (moved, waits) == ([2, 2, 1], [takes] * 2), "half of the time is theirs"
     seen(10 * MINUTE)
     assert (moved, waits) == ([5], [])
 
