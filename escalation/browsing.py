@@ -3,14 +3,14 @@
 import base64
 import binascii
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, not_, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, not_, or_, select, true
 from sqlmodel import Session
 
 from escalation import queries, searching, views
@@ -19,6 +19,7 @@ from escalation.errors import UsageError
 from escalation.queries import ISSUE
 from escalation.scope import Sight, visible, within
 from escalation.world import World
+from notifications.among import among
 from notifications.moments import Moment
 from workflows.facts import OPEN, STATUSES
 
@@ -126,26 +127,60 @@ def page(
     """A page of issues. Raises UsageError for a filter, sort or cursor that makes no sense."""
     if not 1 <= limit <= MOST:
         raise UsageError(f"limit {limit} is out of range", f"1 to {MOST}")
+    rows: list[tuple[int, Any]] = []
+    for place, part, those, order in _parts(session, world, seen, wanted, now, cursor):
+        if len(rows) <= limit:
+            found = queries.found_first(those, order, limit + 1 - len(rows), _key(part).label("sorted_by"))
+            rows += [(place, row) for row in session.connection().execute(found)]
+    following = _cursor(wanted.sort, *rows[limit - 1]) if len(rows) > limit else ""
+    return Page([views.issue(row, world, now) for _, row in rows[:limit]], following)
+
+
+def opened(
+    session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, *, limit: int = 50
+) -> tuple[Page, "Tally"]:
+    """A list as it opens: its first page, and how many there are. What is not many is found, counted and lit in one look."""
+    if world.lately(("many", seen, wanted, wanted.light), utc(now)) is not None:
+        first = page(session, world, seen, wanted, now, limit=limit)
+        if first.next:
+            return first, tally(session, world, seen, wanted, now)
+    connection = session.connection()
+    found: list[tuple[int, Any]] = []
+    for place, part, those, order in _parts(session, world, seen, wanted, now):
+        if len(found) <= MANY:
+            told = those.add_columns(_key(part).label("sorted_by"), lit(world, utc(now)).label("light"))
+            found += [(place, row) for row in connection.execute(told.order_by(*order).limit(MANY + 1 - len(found)))]
+    ids = [row.id for _, row in found[:limit]]
+    rows = {row.id: row for row in connection.execute(select(ISSUE).where(among(ISSUE.c.id, ids)))}
+    following = _cursor(wanted.sort, *found[limit - 1]) if len(found) > limit else ""
+    first = Page([views.issue(rows[each], world, now) for each in ids], following)
+    if len(found) > MANY:
+        world.shortly(("many", seen, wanted, wanted.light), len(found), utc(now))
+        return first, tally(session, world, seen, wanted, now)
+    lights = Counter(row.light for _, row in found)
+    return first, Tally(len(found), {each: lights[each] for each in LIGHTS})
+
+
+def _parts(
+    session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, cursor: str = ""
+) -> Iterator[tuple[int, Part, Select[tuple[int]], list[ColumnElement[Any]]]]:
+    """The parts of a list from its cursor on: which place each has, the ids that fit, and their order. Raises UsageError."""
     if wanted.sort not in SORTS:
         raise UsageError(f"there is no sorting {wanted.sort!r}", f"use one of {', '.join(SORTS)}")
     parts, largest_first = SORTS[wanted.sort]
     begun, value, last = _place(cursor, wanted.sort) if cursor else (0, "", -1)
     fits = and_(narrowed(session, wanted, world, now), within(session.connection(), seen, world, now))
     lights = _of_light(wanted.light, world, utc(now))
-    rows: list[tuple[int, Any]] = []
     for place, part in enumerate(parts):
-        if place < begun or len(rows) > limit or part.is_empty(wanted):
+        if place < begun or part.is_empty(wanted):
             continue
         # of those with a deadline only the bounds of the deadline: an index begins and ends there
         lit_so = lights[0] if part.column is ISSUE.c.due_at else or_(*lights)
-        statement = select(ISSUE.c.id).where(fits, lit_so, part.those)
+        those = select(ISSUE.c.id).where(fits, lit_so, part.those)
         if cursor and place == begun:
-            statement = statement.where(_beyond(part.column, value, last, largest_first))
+            those = those.where(_beyond(part.column, value, last, largest_first))
         order = [each.desc() if largest_first else each for each in (part.column, ISSUE.c.id) if each is not None]
-        found = queries.found_first(statement, order, limit + 1 - len(rows), _key(part).label("sorted_by"))
-        rows += [(place, row) for row in session.connection().execute(found)]
-    following = _cursor(wanted.sort, *rows[limit - 1]) if len(rows) > limit else ""
-    return Page([views.issue(row, world, now) for _, row in rows[:limit]], following)
+        yield place, part, those, order
 
 
 def _key(part: Part) -> ColumnElement[Any]:
@@ -160,11 +195,8 @@ class Tally:
     lights: Mapping[str, int]
 
 
-def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, whole: Page | None = None) -> Tally:
-    """Counts a list as far as anybody reads on. `whole`: its first page, when that is all of it."""
-    if whole is not None:
-        found = Counter(each["light"] for each in whole.items)
-        return Tally(len(whole.items), {each: found[each] for each in LIGHTS})
+def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> Tally:
+    """Counts a list as far as anybody reads on."""
     connection, now = session.connection(), utc(now)
     fits = and_(narrowed(session, wanted, world, now), within(connection, seen, world, now))
 

@@ -101,6 +101,36 @@ def test_what_is_counted_is_what_is_listed(town: Town, monkeypatch: pytest.Monke
     assert tally(Filter(state="open")).total == 7
 
 
+def test_a_list_opens_with_what_its_page_and_its_count_say(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one look where there are not many, and again when it is known that there are."""
+
+    def both(wanted: Filter) -> tuple[object, object]:
+        return town.look(
+            lambda session, world: (
+                browsing.page(session, world, EVERYTHING, wanted, town.now, limit=2),
+                browsing.tally(session, world, EVERYTHING, wanted, town.now),
+            )
+        )
+
+    def opened(wanted: Filter) -> tuple[object, object]:
+        return town.look(lambda session, world: browsing.opened(session, world, EVERYTHING, wanted, town.now, limit=2))
+
+    lists = [
+        *[Filter(sort=sort, state=state) for sort in SORTS for state in ("open", "over", "")],
+        *[Filter(light=light) for light in browsing.LIGHTS],
+        Filter(status="pending_review"),
+        Filter(severity="urgent"),
+    ]
+    for many in (100, 4):
+        monkeypatch.setattr(browsing, "MANY", many)
+        for wanted in lists:
+            town.now += timedelta(seconds=61)
+            told = opened(wanted)
+            assert opened(wanted) == told, wanted
+            town.now += timedelta(seconds=61)
+            assert both(wanted) == told, (many, wanted)
+
+
 def test_few_are_found_by_their_ids_and_many_in_order_and_both_are_the_same(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     def seen_by(code: str) -> list[object]:
         seen = town.look(

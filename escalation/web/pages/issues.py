@@ -59,8 +59,11 @@ def listed(
     }  # fmt: skip
 
     def told(session: Session, world: World, seen: Sight) -> dict[str, Any]:
-        page = browsing.page(session, world, seen, wanted, desk.now, cursor=cursor, limit=ROWS)
-        tally = browsing.tally(session, world, seen, wanted, desk.now, None if cursor or page.next else page)
+        if cursor:
+            page = browsing.page(session, world, seen, wanted, desk.now, cursor=cursor, limit=ROWS)
+            tally = browsing.tally(session, world, seen, wanted, desk.now)
+        else:
+            page, tally = browsing.opened(session, world, seen, wanted, desk.now, limit=ROWS)
         mine = [each for each in world.projects.values() if sees_project(seen, each)]
         return {
             "items": page.items,
