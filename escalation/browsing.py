@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, not_, or_, select, true
 from sqlmodel import Session
 
-from escalation import queries, searching, views
+from escalation import finding, searching, views
 from escalation.clock import utc
 from escalation.errors import UsageError
 from escalation.queries import ISSUE
@@ -133,7 +133,7 @@ def page(
     rows: list[tuple[int, Any]] = []
     for place, part, those, order in _parts(session, world, seen, wanted, now, cursor):
         if len(rows) <= limit:
-            found = queries.found_first(those, order, limit + 1 - len(rows), _key(part).label("sorted_by"))
+            found = finding.found_first(those, order, limit + 1 - len(rows), _key(part).label("sorted_by"))
             rows += [(place, row) for row in session.connection().execute(found)]
     following = _cursor(wanted.sort, *rows[limit - 1]) if len(rows) > limit else ""
     return Page([views.issue(row, world, now) for _, row in rows[:limit]], following)
@@ -292,7 +292,7 @@ def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> C
     if wanted.overdue:
         conditions.append(is_overdue(now))
     if wanted.city or wanted.department or wanted.project:
-        conditions.append(queries.in_projects(session.connection(), world, now, _projects(world, wanted)))
+        conditions.append(finding.in_projects(session.connection(), world, now, _projects(world, wanted)))
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():

@@ -3,11 +3,10 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, and_, false, func, not_, or_, select, union
-from sqlalchemy.sql.operators import custom_op
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from escalation.errors import DatabaseTrouble, NotFound, Refused
 from escalation.models import (
@@ -22,13 +21,10 @@ from escalation.models import (
 )
 from escalation.portable import Kept, from_json
 from escalation.world import World
-from notifications.among import among
+from notifications.among import among, among_given
 from notifications.outbox import WEBHOOK
 from workflows.facts import Facts, Request, Snapshot
 
-T = TypeVar("T")
-#: So many issues are looked up one by one sooner than all open ones are read in order.
-FEW = 5_000
 #: Rows are read this many at a time where a statement names them one by one.
 CHUNK = 1000
 
@@ -41,10 +37,10 @@ OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 ARCHIVED = ArchivedIssue.__table__  # type: ignore[attr-defined]
 ARCHIVED_MAIL = ArchivedMail.__table__  # type: ignore[attr-defined]
 
-_FACTS = [ISSUE.c[name] for name in Facts._fields]
+FACTS = [ISSUE.c[name] for name in Facts._fields]
 _TEXTS = [ISSUE.c.title, ISSUE.c.description, ISSUE.c.progress_note, ISSUE.c.cooperating_orgs]
 _REQUEST = [REQUEST.c[name] for name in Request._fields]
-_WIDTH = len(_FACTS)
+_WIDTH = len(FACTS)
 
 
 class Texts(NamedTuple):
@@ -63,7 +59,26 @@ class Loaded(NamedTuple):
     texts: Texts
 
 
-_LOAD = select(*_FACTS, *_TEXTS)
+# What is asked again and again is put together once: putting a statement together takes as long as answering it.
+_LOAD = select(*FACTS, *_TEXTS)
+_CLAIM = _LOAD.where(among_given(ISSUE.c.id, "ids"), ISSUE.c.wake_at <= bindparam("now")).with_for_update(skip_locked=True)
+_NUMBERED = _LOAD.where(among_given(ISSUE.c.number, "numbers")).order_by(ISSUE.c.id)
+_NUMBERED_LOCKED = _NUMBERED.with_for_update()
+_PENDING = select(*_REQUEST).where(REQUEST.c.state == "pending", among_given(REQUEST.c.issue_id, "ids")).order_by(REQUEST.c.no)
+_AUTOMATIC = and_(ASSIGNMENT.c.auto_acknowledged, ASSIGNMENT.c.acknowledged_at >= bindparam("month"))
+_LATE = (
+    select(ASSIGNMENT.c.lead_id, func.count())
+    .where(among_given(ASSIGNMENT.c.lead_id, "leads"), _AUTOMATIC)
+    .group_by(ASSIGNMENT.c.lead_id)
+)
+_NEXT_WAKE = select(ISSUE.c.wake_at).where(ISSUE.c.wake_at.is_not(None)).order_by(ISSUE.c.wake_at).limit(1)
+_ONE = select(ISSUE).where(ISSUE.c.number == bindparam("number"))
+_STAYS = select(ASSIGNMENT).where(ASSIGNMENT.c.issue_id == bindparam("issue")).order_by(ASSIGNMENT.c.no)
+_REQUESTS = select(REQUEST).where(REQUEST.c.issue_id == bindparam("issue")).order_by(REQUEST.c.no)
+_CARDS = select(CARD).where(CARD.c.issue_id == bindparam("issue")).order_by(CARD.c.id)
+_OBJECTORS = select(REQUEST.c.issue_id, REQUEST.c.asked_by_id).where(
+    REQUEST.c.kind == "objection", among_given(REQUEST.c.issue_id, "ids")
+)
 
 
 def due_statement(now: datetime, limit: int) -> Select[Any]:
@@ -78,14 +93,12 @@ def due_ids(connection: Connection, now: datetime, limit: int) -> list[int]:
 
 def next_wake_at(connection: Connection) -> datetime | None:
     """The earliest moment at which something must happen by itself."""
-    statement = select(ISSUE.c.wake_at).where(ISSUE.c.wake_at.is_not(None)).order_by(ISSUE.c.wake_at).limit(1)
-    return connection.execute(statement).scalar()
+    return connection.execute(_NEXT_WAKE).scalar()
 
 
 def claim(connection: Connection, world: World, ids: Sequence[int], now: datetime) -> list[Loaded]:
     """Those of `ids` that are still due and that no other node holds, locked until the transaction ends."""
-    statement = _LOAD.where(among(ISSUE.c.id, ids), ISSUE.c.wake_at <= now).with_for_update(skip_locked=True)
-    return _loaded(connection, world, connection.execute(statement).all(), now)
+    return _loaded(connection, world, connection.execute(_CLAIM, {"ids": ids, "now": now}).all(), now)
 
 
 def load(connection: Connection, world: World, numbers: Iterable[str], now: datetime, *, lock: bool = True) -> dict[str, Loaded]:
@@ -93,8 +106,7 @@ def load(connection: Connection, world: World, numbers: Iterable[str], now: date
     wanted = list(dict.fromkeys(numbers))
     found: dict[str, Loaded] = {}
     for start in range(0, len(wanted), CHUNK):
-        statement = _LOAD.where(among(ISSUE.c.number, wanted[start : start + CHUNK])).order_by(ISSUE.c.id)
-        rows = connection.execute(statement.with_for_update() if lock else statement).all()
+        rows = connection.execute(_NUMBERED_LOCKED if lock else _NUMBERED, {"numbers": wanted[start : start + CHUNK]}).all()
         found |= {each.snapshot.facts.number: each for each in _loaded(connection, world, rows, now, objections=True)}
     if missing := [number for number in wanted if number not in found]:
         if lock and archived(connection, missing[0]) is not None:
@@ -136,8 +148,7 @@ def pending_requests(connection: Connection, ids: Sequence[int]) -> dict[int, tu
     found: dict[int, list[Request]] = {}
     if not ids:
         return {}
-    statement = select(*_REQUEST).where(REQUEST.c.state == "pending", among(REQUEST.c.issue_id, ids)).order_by(REQUEST.c.no)
-    for row in connection.execute(statement):
+    for row in connection.execute(_PENDING, {"ids": ids}):
         found.setdefault(row[0], []).append(Request._make(row))
     return {issue_id: tuple(requests) for issue_id, requests in found.items()}
 
@@ -149,12 +160,7 @@ def _late_acknowledgements(connection: Connection, world: World, facts: Sequence
         return {}
     calendar = world.calendar
     month = calendar.opening(calendar.local_day(now).replace(day=1))
-    statement = (
-        select(ASSIGNMENT.c.lead_id, func.count())
-        .where(ASSIGNMENT.c.auto_acknowledged, among(ASSIGNMENT.c.lead_id, late), ASSIGNMENT.c.acknowledged_at >= month)
-        .group_by(ASSIGNMENT.c.lead_id)
-    )
-    return {lead_id: count for lead_id, count in connection.execute(statement)}
+    return {lead_id: count for lead_id, count in connection.execute(_LATE, {"leads": [*late], "month": month})}
 
 
 def _objectors(connection: Connection, ids: Sequence[int]) -> dict[int, frozenset[int]]:
@@ -162,10 +168,7 @@ def _objectors(connection: Connection, ids: Sequence[int]) -> dict[int, frozense
     found: dict[int, set[int]] = {}
     if not ids:
         return {}
-    statement = select(REQUEST.c.issue_id, REQUEST.c.asked_by_id).where(
-        REQUEST.c.kind == "objection", among(REQUEST.c.issue_id, ids)
-    )
-    for issue_id, party_id in connection.execute(statement):
+    for issue_id, party_id in connection.execute(_OBJECTORS, {"ids": ids}):
         found.setdefault(issue_id, set()).add(party_id)
     return {issue_id: frozenset(parties) for issue_id, parties in found.items()}
 
@@ -190,17 +193,17 @@ def journal(connection: Connection, issue_id: int, *, newest: int | None = None,
 
 def assignments(connection: Connection, issue_id: int) -> list[Any]:
     """An issue's stays, oldest first."""
-    return list(connection.execute(select(ASSIGNMENT).where(ASSIGNMENT.c.issue_id == issue_id).order_by(ASSIGNMENT.c.no)))
+    return list(connection.execute(_STAYS, {"issue": issue_id}))
 
 
 def requests(connection: Connection, issue_id: int) -> list[Any]:
     """Every request ever made about an issue."""
-    return list(connection.execute(select(REQUEST).where(REQUEST.c.issue_id == issue_id).order_by(REQUEST.c.no)))
+    return list(connection.execute(_REQUESTS, {"issue": issue_id}))
 
 
 def cards(connection: Connection, issue_id: int) -> list[Any]:
     """An issue's cards, oldest first."""
-    return list(connection.execute(select(CARD).where(CARD.c.issue_id == issue_id).order_by(CARD.c.id)))
+    return list(connection.execute(_CARDS, {"issue": issue_id}))
 
 
 def mails(connection: Connection, number: str, *, newest: int | None = None) -> list[Any]:
@@ -217,7 +220,7 @@ def mails(connection: Connection, number: str, *, newest: int | None = None) -> 
 
 def one_row(connection: Connection, number: str) -> Any:
     """An open issue's whole row, or that of one closed not long ago. Raises NotFound."""
-    row = connection.execute(select(ISSUE).where(ISSUE.c.number == number)).first()
+    row = connection.execute(_ONE, {"number": number}).first()
     if row is None:
         raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
     return row
@@ -288,63 +291,6 @@ def unpacked(content: bytes) -> Whole:
         raise DatabaseTrouble(f"a piece of the archive is damaged: {error}", "restore the newest backup") from error
 
 
-def gathered(
-    connection: Connection,
-    world: World,
-    now: datetime,
-    what: tuple[object, ...],
-    reasons: Sequence[ColumnElement[bool]],
-    asked: Select[tuple[int]],
-) -> ColumnElement[bool] | None:
-    """`id IN (…)` over what an index answers for each reason, and over those asked about; None when these are not few.
-
-    `what` says which reasons these are: whether they are few is counted once a minute, for that costs a statement a reason.
-    """
-    parts = [*[select(ISSUE.c.id).where(each) for each in reasons], asked]
-    if not world.once_a_minute(("few", *what), now, lambda: _are_few(connection, parts)):
-        return None
-    few: ColumnElement[bool] = ISSUE.c.id.in_(union(*parts))
-    return few
-
-
-def _are_few(connection: Connection, parts: Sequence[Select[tuple[int]]]) -> bool:
-    left = FEW
-    for part in parts:
-        left -= connection.execute(select(func.count()).select_from(part.limit(left + 1).subquery())).scalar() or 0
-        if left < 0:
-            return False
-    return True
-
-
-def not_by_index(connection: Connection, column: ColumnElement[T]) -> ColumnElement[T]:
-    """The column, on SQLite in words that keep it from an index (a unary +, https://sqlite.org/optoverview.html).
-
-    A condition of several reasons, each with an index, is else answered by gathering all that any of them gives, and sorting tens
-    of thousands for the fifty that an order's own index gives at once.
-    """
-    if connection.dialect.name != "sqlite":
-        return column
-    return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
-
-
-def found_first(
-    those: Select[tuple[int]], order: Sequence[ColumnElement[Any]], limit: int, *more: ColumnElement[Any]
-) -> Select[Any]:
-    """The whole rows of the first so many of those ids, in this order: what they are is read from an index that has all it needs.
-
-    In one statement PostgreSQL fetches every row that it passes, and passes hundreds of thousands where few fit.
-    """
-    few = those.order_by(*order).limit(limit).subquery()
-    return select(ISSUE, *more).join(few, few.c.id == ISSUE.c.id).order_by(*order)
-
-
-def in_projects(connection: Connection, world: World, now: datetime, projects: Sequence[int]) -> ColumnElement[bool]:
-    """Issues of these projects: a few by their index, many in a list's order."""
-    theirs, nobody = among(ISSUE.c.project_id, projects), select(ISSUE.c.id).where(false())
-    few = gathered(connection, world, now, ("projects", *projects), [theirs], nobody) is not None
-    return theirs if few else among(not_by_index(connection, ISSUE.c.project_id), projects)
-
-
 def listing(
     *,
     stage: str = "",
@@ -389,81 +335,6 @@ def closed_since(connection: Connection, moment: datetime) -> int:
     """How many issues were closed from then on and are closed still."""
     statement = select(func.count()).where(ISSUE.c.status == "closed", ISSUE.c.closed_at >= moment)
     return connection.execute(statement).scalar() or 0
-
-
-# What summaries count: the store as it stood at a moment, and what happened between two.
-
-_TOLD = (
-    "title",
-    "nature",
-    "complexity",
-    "cooperating_orgs",
-    "handler_role",
-    "progress_note",
-    "description",
-    "requested_action",
-    "authority_level",
-    "authority_org",
-)
-_BRIEF = (ISSUE.c.number, ISSUE.c.project_id, ISSUE.c.lead_id, ISSUE.c.status)
-
-
-def perhaps_open_at(at: datetime) -> Select[Any]:
-    """The issues that may have been open at a moment: all but those that had ended by then and were left alone since."""
-    ended = and_(ISSUE.c.closed_at.is_not(None), ISSUE.c.closed_at <= at, ISSUE.c.changed_at <= at)
-    columns = [*_FACTS, *[ISSUE.c[name] for name in _TOLD]]
-    return select(*columns).where(ISSUE.c.raised_at <= at, not_(ended)).order_by(ISSUE.c.id)
-
-
-def ended_by(connection: Connection, at: datetime) -> list[Any]:
-    """The issues that had ended by a moment and were left alone since: number, project_id, lead_id, status."""
-    statement = select(*_BRIEF).where(ISSUE.c.closed_at.is_not(None), ISSUE.c.closed_at <= at, ISSUE.c.changed_at <= at)
-    return list(connection.execute(statement.order_by(ISSUE.c.id)))
-
-
-def archived_by(connection: Connection, at: datetime) -> list[Any]:
-    """The archived issues that were there at a moment, without their content."""
-    columns = (ARCHIVED.c.number, ARCHIVED.c.project_id, ARCHIVED.c.lead_id, ARCHIVED.c.closed_at)
-    return list(connection.execute(select(*columns).where(ARCHIVED.c.raised_at <= at).order_by(ARCHIVED.c.id)))
-
-
-def journals_until(connection: Connection, ids: Sequence[int], at: datetime) -> dict[int, list[Any]]:
-    """The entries of these issues up to a moment, oldest first, by issue."""
-    found: dict[int, list[Any]] = {}
-    for start in range(0, len(ids), CHUNK):
-        chosen = among(JOURNAL.c.issue_id, ids[start : start + CHUNK])
-        statement = select(JOURNAL.c.issue_id, JOURNAL.c.at, JOURNAL.c.body).where(chosen, JOURNAL.c.at <= at)
-        for row in connection.execute(statement.order_by(JOURNAL.c.issue_id, JOURNAL.c.seq)):
-            found.setdefault(row.issue_id, []).append(row)
-    return found
-
-
-def happened(connection: Connection, actions: Iterable[str], since: datetime, until: datetime) -> list[Any]:
-    """The entries with these actions from `since` on and before `until`: number, project_id, lead_id, action, from_state."""
-    columns = (ISSUE.c.number, ISSUE.c.project_id, ISSUE.c.lead_id, JOURNAL.c.action, JOURNAL.c.from_state)
-    between = and_(JOURNAL.c.at >= since, JOURNAL.c.at < until, ISSUE.c.changed_at >= since)
-    statement = select(*columns).join(ISSUE, ISSUE.c.id == JOURNAL.c.issue_id).where(between, JOURNAL.c.action.in_(list(actions)))
-    return list(connection.execute(statement.order_by(JOURNAL.c.at, JOURNAL.c.issue_id, JOURNAL.c.seq)))
-
-
-def raised_between(connection: Connection, since: datetime, until: datetime) -> list[Any]:
-    """The issues raised from `since` on and before `until`: number, project_id, lead_id."""
-    statement = select(ISSUE.c.number, ISSUE.c.project_id, ISSUE.c.lead_id)
-    return list(connection.execute(statement.where(ISSUE.c.raised_at >= since, ISSUE.c.raised_at < until).order_by(ISSUE.c.id)))
-
-
-def stays_left(connection: Connection, since: datetime, until: datetime) -> list[Any]:
-    """The stays that ended from `since` on and up to `until`, each with its issue's number and project_id."""
-    statement = select(ASSIGNMENT, ISSUE.c.number, ISSUE.c.project_id).join(ISSUE, ISSUE.c.id == ASSIGNMENT.c.issue_id)
-    ended = and_(ASSIGNMENT.c.left_at >= since, ASSIGNMENT.c.left_at <= until, ISSUE.c.changed_at >= since)
-    return list(connection.execute(statement.where(ended).order_by(ASSIGNMENT.c.issue_id, ASSIGNMENT.c.no)))
-
-
-def cards_by(connection: Connection, at: datetime) -> list[Any]:
-    """The cards proposed by a moment and not lifted by then: issue_id, party_id, colour, proposed_at."""
-    lifted = and_(CARD.c.state == "lifted", CARD.c.decided_at <= at)
-    columns = (CARD.c.issue_id, CARD.c.party_id, CARD.c.colour, CARD.c.proposed_at)
-    return list(connection.execute(select(*columns).where(CARD.c.proposed_at <= at, not_(lifted)).order_by(CARD.c.id)))
 
 
 def queued_already(connection: Connection, keys: Sequence[str]) -> set[str]:

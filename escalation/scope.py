@@ -11,7 +11,7 @@ from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, false, or_, select, true
 
-from escalation import queries
+from escalation import finding
 from escalation.errors import NotFound
 from escalation.queries import ARCHIVED, ISSUE, REQUEST
 from escalation.world import World
@@ -98,10 +98,10 @@ def within(connection: Connection, seen: Sight, world: World, now: datetime) -> 
     """The same condition as `visible`, in the words that are read fastest: few issues by their ids, many in a list's order."""
     if seen.everything or (not seen.projects and not seen.parties):
         return visible(seen)
-    found = queries.gathered(connection, world, now, ("seen", seen), _reasons(seen), _asked(seen))
+    found = finding.gathered(connection, world, now, ("seen", seen), _reasons(seen), _asked(seen))
     if found is not None:
         return found
-    return or_(*_reasons(seen), queries.not_by_index(connection, ISSUE.c.id).in_(_asked(seen)))
+    return or_(*_reasons(seen), finding.not_by_index(connection, ISSUE.c.id).in_(_asked(seen)))
 
 
 def refuse_unseen(connection: Connection, seen: Sight, number: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, not_, or_, select
 from sqlmodel import Session
 
-from escalation import queries, views
+from escalation import finding, queries, views
 from escalation.browsing import is_overdue
 from escalation.choices import Choice, choices
 from escalation.clock import utc
@@ -59,7 +59,7 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
         (statement.where(ISSUE.c.due_at.is_(None)), (ISSUE.c.id,)),
     ):
         if len(rows) < LOOKED_AT:
-            rows += connection.execute(queries.found_first(half, order, LOOKED_AT - len(rows)))
+            rows += connection.execute(finding.found_first(half, order, LOOKED_AT - len(rows)))
     standing = queries.snapshots(connection, world, [views.facts_of(row) for row in rows], now, objections=True)
     tasks = []
     for row, snapshot in zip(rows, standing, strict=True):
@@ -115,10 +115,10 @@ def _perhaps_mine(connection: Connection, mine: Sequence[Party], world: World, n
     coordinated = [each for party in mine if (each := _coordinated(party, world, pending, now)) is not None]
     if (
         not coordinated
-        and (few := queries.gathered(connection, world, now, ("to do", *handlers, *ids), theirs, asked)) is not None
+        and (few := finding.gathered(connection, world, now, ("to do", *handlers, *ids), theirs, asked)) is not None
     ):
         return few
-    return or_(*theirs, queries.not_by_index(connection, ISSUE.c.id).in_(asked), *coordinated)
+    return or_(*theirs, finding.not_by_index(connection, ISSUE.c.id).in_(asked), *coordinated)
 
 
 def _coordinated(party: Party, world: World, pending: Select[Any], now: datetime) -> ColumnElement[bool] | None:

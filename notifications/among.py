@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, any_, literal
+from sqlalchemy import ARRAY, Boolean, ColumnElement, any_, bindparam, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -32,6 +32,13 @@ def among(column: ColumnElement[T], values: Collection[T]) -> ColumnElement[bool
     """
     told = list(values)
     return _Among(column.in_(told), column == any_(literal(told, ARRAY(column.type))))
+
+
+def among_given(column: ColumnElement[T], name: str) -> ColumnElement[bool]:
+    """The same for values that are given by this name when the statement, put together once, is executed."""
+    return _Among(
+        column.in_(bindparam(name, expanding=True, type_=column.type)), column == any_(bindparam(name, type_=ARRAY(column.type)))
+    )
 
 
 @compiles(_Among)

@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, select
 
-from escalation import queries, views
+from escalation import views
 from escalation.explaining import late_by, light, overdue
 from escalation.ledger import columns
 from escalation.ledger.sheets import Sheet, Value
 from escalation.models import ProjectRow
 from escalation.queries import ISSUE
+from escalation.summaries import counted
 from escalation.summaries.figures import Figures, Rank
 from escalation.summaries.picture import Open
 from escalation.summaries.telling import percent, stage_name
@@ -202,7 +203,7 @@ def _standing(session: Session, at: datetime) -> list[Any]:
     connection = session.connection()
     rows = connection.execute(select(ISSUE).where(ISSUE.c.raised_at <= at).order_by(ISSUE.c.number)).all()
     changed = [row.id for row in rows if row.changed_at is None or row.changed_at > at]
-    journals = queries.journals_until(connection, changed, at)
+    journals = counted.journals_until(connection, changed, at)
     folded = set(changed)
     found = [views.as_told(row, journals.get(row.id, []), at) if row.id in folded else row for row in rows]
     return [row for row in found if row is not None]

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from escalation import queries, views
 from escalation.explaining import late_by, light, overdue
+from escalation.summaries import counted
 from escalation.world import World
 from workflows.deadlines import working_days_left
 from workflows.facts import Facts
@@ -100,7 +101,7 @@ def taken(session: Session, world: World, at: datetime, since: datetime, until: 
     """The picture at `at`; what happened is counted from `since` on and before `until`."""
     connection, projects, party = session.connection(), world.projects, world.directory.by_id
     year = world.calendar.opening(world.calendar.local_day(at).replace(month=1, day=1)) - timedelta(days=1)
-    cards = queries.cards_by(connection, at)
+    cards = counted.cards_by(connection, at)
     still_open, over = _standing(session, world, at, _gravest(cards))
     over += [Brief(row.number, projects[row.project_id], party.get(row.lead_id), row.status) for row in _ended(session, at)]
     archived_open, archived_over = _archived(session, world, at)
@@ -108,11 +109,11 @@ def taken(session: Session, world: World, at: datetime, since: datetime, until: 
         Brief(
             row.number, projects[row.project_id], party.get(row.lead_id), _MEANING[row.action], row.from_state.partition(".")[0]
         )
-        for row in queries.happened(connection, _MEANING, since, min(until, at + TICK))
+        for row in counted.happened(connection, _MEANING, since, min(until, at + TICK))
     ]
     happened += [
         Brief(row.number, projects[row.project_id], party.get(row.lead_id), "raised")
-        for row in queries.raised_between(connection, since, min(until, at + TICK))
+        for row in counted.raised_between(connection, since, min(until, at + TICK))
     ]
     return Picture(
         at,
@@ -121,19 +122,19 @@ def taken(session: Session, world: World, at: datetime, since: datetime, until: 
         tuple(still_open + archived_open),
         tuple(over + archived_over),
         tuple(happened),
-        tuple(_stay(row, world) for row in queries.stays_left(connection, year, at)),
+        tuple(_stay(row, world) for row in counted.stays_left(connection, year, at)),
         tuple((party[row.party_id], row.colour) for row in cards if row.proposed_at >= year and row.party_id in party),
     )
 
 
 def _ended(session: Session, at: datetime) -> list[Any]:
-    return queries.ended_by(session.connection(), at)
+    return counted.ended_by(session.connection(), at)
 
 
 def _standing(session: Session, world: World, at: datetime, cards: dict[int, str]) -> tuple[list[Open], list[Brief]]:
     connection = session.connection()
-    rows = connection.execute(queries.perhaps_open_at(at)).all()
-    journals = queries.journals_until(connection, [row.id for row in rows if not _settled(row, at)], at)
+    rows = connection.execute(counted.perhaps_open_at(at)).all()
+    journals = counted.journals_until(connection, [row.id for row in rows if not _settled(row, at)], at)
     still_open: list[Open] = []
     over: list[Brief] = []
     for row in rows:
@@ -179,7 +180,7 @@ def _archived(session: Session, world: World, at: datetime) -> tuple[list[Open],
     connection, party = session.connection(), world.directory.by_id
     still_open: list[Open] = []
     over: list[Brief] = []
-    for row in queries.archived_by(connection, at):
+    for row in counted.archived_by(connection, at):
         if row.closed_at <= at:
             over.append(Brief(row.number, world.projects[row.project_id], party.get(row.lead_id), "closed"))
             continue

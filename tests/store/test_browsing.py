@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from escalation import browsing, queries, scope
+from escalation import browsing, finding, scope
 from escalation.browsing import SORTS, Filter
 from escalation.commands import Raise
 from escalation.database import Store
@@ -139,7 +139,7 @@ def test_few_are_found_by_their_ids_and_many_in_order_and_both_are_the_same(town
         return [each["number"] for each in walked(town, Filter(), seen)]
 
     few = {code: seen_by(code) for code in (OWNER, CITY_COORDINATOR, HANDLER)}
-    monkeypatch.setattr(queries, "FEW", -1)
+    monkeypatch.setattr(finding, "FEW", -1)
     assert {code: seen_by(code) for code in few} == few
     assert len(few[OWNER]) == 9
 
