@@ -5,17 +5,17 @@ province everything. Whoever leads, answers for, raised, stands in for, or was a
 outside is not there: `NotFound`, never a hint.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, false, or_, select, true
 
 from escalation import finding
 from escalation.errors import NotFound
 from escalation.queries import ARCHIVED, ISSUE, REQUEST
 from escalation.world import World
-from notifications.among import among
+from notifications.among import among, among_given
 from workflows.parties import Party, Project
 
 #: Roles that see everything; an observer sees what their level does.
@@ -45,11 +45,11 @@ def sight(parties: Iterable[Party], world: World, today: date) -> Sight:
     seen = NOTHING
     for party in parties:
         for each in world.directory.acting_for(party, today):
-            seen |= _of(each, world)
+            seen |= _alone(each, world)
     return seen
 
 
-def _of(party: Party, world: World) -> Sight:
+def _alone(party: Party, world: World) -> Sight:
     if not party.active:
         return NOTHING
     if party.role in ABOVE or (party.role == "observer" and party.level == "province"):
@@ -76,44 +76,61 @@ def _posts(party: Party, world: World) -> set[int]:
     return {party.id, *same}
 
 
+#: Is a column one of the `projects` or `parties` of somebody's sight?
+Among = Callable[[ColumnElement[int], str], ColumnElement[bool]]
+
+
+def _of(seen: Sight) -> Among:
+    return lambda column, name: among(column, getattr(seen, name))
+
+
+def _reasons(of: Among) -> list[ColumnElement[bool]]:
+    columns = (ISSUE.c.lead_id, ISSUE.c.responsible_id, ISSUE.c.reporter_id, ISSUE.c.delegate_id)
+    return [of(ISSUE.c.project_id, "projects"), *[of(each, "parties") for each in columns]]
+
+
+def _asked(of: Among) -> Select[tuple[int]]:
+    return select(REQUEST.c.issue_id).where(of(REQUEST.c.target_id, "parties"))
+
+
 def visible(seen: Sight) -> ColumnElement[bool]:
     """The condition on an issue's row. Every list and every page of issues carries it."""
     if seen.everything:
         return true()
     if not seen.projects and not seen.parties:
         return false()
-    return or_(*_reasons(seen), ISSUE.c.id.in_(_asked(seen)))
-
-
-def _reasons(seen: Sight) -> list[ColumnElement[bool]]:
-    columns = (ISSUE.c.lead_id, ISSUE.c.responsible_id, ISSUE.c.reporter_id, ISSUE.c.delegate_id)
-    return [among(ISSUE.c.project_id, seen.projects), *[among(each, seen.parties) for each in columns]]
-
-
-def _asked(seen: Sight) -> Select[tuple[int]]:
-    return select(REQUEST.c.issue_id).where(among(REQUEST.c.target_id, seen.parties))
+    return or_(*_reasons(_of(seen)), ISSUE.c.id.in_(_asked(_of(seen))))
 
 
 def within(connection: Connection, seen: Sight, world: World, now: datetime) -> ColumnElement[bool]:
     """The same condition as `visible`, in the words that are read fastest: few issues by their ids, many in a list's order."""
     if seen.everything or (not seen.projects and not seen.parties):
         return visible(seen)
-    found = finding.gathered(connection, world, now, ("seen", seen), _reasons(seen), _asked(seen))
+    reasons, asked = _reasons(_of(seen)), _asked(_of(seen))
+    found = finding.gathered(connection, world, now, ("seen", seen), reasons, asked)
     if found is not None:
         return found
-    return or_(*_reasons(seen), finding.not_by_index(connection, ISSUE.c.id).in_(_asked(seen)))
+    return or_(*reasons, finding.not_by_index(connection, ISSUE.c.id).in_(asked))
+
+
+#: An issue of this number that somebody sees, live or in the archive: asked at every page and action, and put together once.
+_SEEN = (
+    select(ISSUE.c.id)
+    .where(ISSUE.c.number == bindparam("number"), or_(*_reasons(among_given), ISSUE.c.id.in_(_asked(among_given))))
+    .union_all(
+        select(ARCHIVED.c.id).where(
+            ARCHIVED.c.number == bindparam("number"),
+            or_(among_given(ARCHIVED.c.project_id, "projects"), among_given(ARCHIVED.c.lead_id, "parties")),
+        )
+    )
+)
 
 
 def refuse_unseen(connection: Connection, seen: Sight, number: str) -> None:
     """Raises NotFound for an issue that is outside, in the words of one that does not exist."""
-    if not seen.everything and connection.execute(_among(seen, number)).first() is None:
+    told = {"number": number, "projects": [*seen.projects], "parties": [*seen.parties]}
+    if not seen.everything and connection.execute(_SEEN, told).first() is None:
         raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
-
-
-def _among(seen: Sight, number: str) -> Select[tuple[int]]:
-    live = select(ISSUE.c.id).where(ISSUE.c.number == number, visible(seen))
-    theirs = or_(ARCHIVED.c.project_id.in_(seen.projects), ARCHIVED.c.lead_id.in_(seen.parties))
-    return live.union_all(select(ARCHIVED.c.id).where(ARCHIVED.c.number == number, theirs))  # type: ignore[return-value]
 
 
 def sees_project(seen: Sight, project: Project) -> bool:
