@@ -14,7 +14,7 @@ from escalation import backing, commands, migrating
 from escalation.commands import Raise
 from escalation.database import Store
 from escalation.demo import people
-from escalation.usertables import UserParty, UserRow
+from escalation.models.users import UserParty, UserRow
 from escalation.world import PARTY, PROJECT, touch
 from tests.town import Town, at, sample
 

@@ -33,9 +33,9 @@ from escalation import migrating
 from escalation.app import App
 from escalation.config import DatabaseSettings, Settings, WebSettings
 from escalation.database import Store
+from escalation.models.users import WebSession
 from escalation.users.accounts import SESSION, USER
 from escalation.users.entering import digest
-from escalation.usertables import WebSession
 from escalation.web import create_app
 from escalation.web.serving import settle
 

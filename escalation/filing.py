@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, func, insert, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
 
-from escalation.desktables import FileRow, UploadRow
 from escalation.errors import NotFound
 from escalation.filekinds import BadFile, File
+from escalation.models.desk import FileRow, UploadRow
 from notifications import attaching, outbox
 from notifications.attaching import ATTACHMENT
 from workflows.facts import Decision

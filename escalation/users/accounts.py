@@ -10,9 +10,9 @@ from sqlalchemy import bindparam, delete, select
 from sqlmodel import Session
 
 from escalation.errors import NotFound, UsageError
+from escalation.models.users import UserParty, UserRow, WebSession
 from escalation.users import audit
 from escalation.users.passwords import hashed, refuse_weak
-from escalation.usertables import UserParty, UserRow, WebSession
 
 USER = UserRow.__table__  # type: ignore[attr-defined]
 ACTS = UserParty.__table__  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from escalation.usertables import AuditRow
+from escalation.models.users import AuditRow
 
 AUDIT = AuditRow.__table__  # type: ignore[attr-defined]
 #: What is typed as a login may be anything of any length.

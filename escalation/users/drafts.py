@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import delete, select
 from sqlmodel import Session
 
-from escalation.desktables import DraftRow
+from escalation.models.desk import DraftRow
 
 DRAFT = DraftRow.__table__  # type: ignore[attr-defined]
 #: Bytes of one draft; a form's texts are far below.

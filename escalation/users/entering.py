@@ -10,10 +10,10 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlmodel import Session
 
 from escalation.errors import EscalationError
+from escalation.models.users import UserRow, WebSession
 from escalation.users import accounts, audit
 from escalation.users.accounts import SESSION, USER, User, user
 from escalation.users.passwords import fits, hashed, is_old
-from escalation.usertables import UserRow, WebSession
 
 #: A sign of life is written at most this often, so that looking at pages does not write.
 SIGN_EVERY = timedelta(minutes=5)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 
 from escalation.errors import UsageError
-from escalation.usertables import IdempotencyRow
+from escalation.models.users import IdempotencyRow
 
 KEPT = IdempotencyRow.__table__  # type: ignore[attr-defined]
 #: How long an answer is remembered.

@@ -24,9 +24,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from escalation.errors import EscalationError, Unusable
+from escalation.models.users import UserRow, UserSubject
 from escalation.users import audit
 from escalation.users.accounts import LOGIN, USER, User, user
-from escalation.usertables import UserRow, UserSubject
 
 SUBJECT = UserSubject.__table__  # type: ignore[attr-defined]
 #: A provider signs with its private key; with what everybody could know (HS256) or nothing (none) it does not.

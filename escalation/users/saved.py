@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlmodel import Session
 
-from escalation.desktables import ViewRow
 from escalation.errors import UsageError
+from escalation.models.desk import ViewRow
 
 VIEW = ViewRow.__table__  # type: ignore[attr-defined]
 MOST, LONGEST = 30, 40

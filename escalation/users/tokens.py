@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from escalation.errors import NotFound, UsageError
+from escalation.models.users import ApiToken, UserRow
 from escalation.users import audit
 from escalation.users.accounts import User, find, user
 from escalation.users.entering import SIGN_EVERY, digest
-from escalation.usertables import ApiToken, UserRow
 
 TOKEN = ApiToken.__table__  # type: ignore[attr-defined]
 SCOPES = ("read", "act", "admin")

@@ -11,9 +11,9 @@ from sqlalchemy import delete, event, insert, select, text, update
 
 from escalation import sweep
 from escalation.database import Store
+from escalation.models.users import UserRow, WebSession
 from escalation.queries import ISSUE, JOURNAL, OUTBOX
 from escalation.sweep import SET_ASIDE
-from escalation.usertables import UserRow, WebSession
 from tests.store.test_refusals import dump
 from tests.town import Town, at
 

@@ -1,16 +1,11 @@
 """The tables of what people put down at the desk: files of issues, files and texts that are not sent yet, lists with a name."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, Column, Index, Text
 from sqlmodel import Field, SQLModel
 
-from notifications.moments import Moment
-
-
-def _moment(*, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(Moment, nullable=False, index=index))
+from escalation.models.columns import moment
 
 
 class FileRow(SQLModel, table=True):
@@ -29,7 +24,7 @@ class FileRow(SQLModel, table=True):
     #: The journal entry that it came with, and who brought it.
     seq: int
     party: str
-    at: datetime = _moment()
+    at: datetime = moment(nullable=False)
 
 
 Index("ix_issue_file_once", FileRow.__table__.c.issue_id, FileRow.__table__.c.digest, unique=True)  # type: ignore[attr-defined]
@@ -48,7 +43,7 @@ class UploadRow(SQLModel, table=True):
     name: str
     content_type: str
     size: int
-    at: datetime = _moment(index=True)
+    at: datetime = moment(nullable=False, index=True)
 
 
 class DraftRow(SQLModel, table=True):
@@ -60,7 +55,7 @@ class DraftRow(SQLModel, table=True):
     user_id: int = Field(primary_key=True, foreign_key="user.id")
     place: str = Field(primary_key=True)
     content: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    saved_at: datetime = _moment(index=True)
+    saved_at: datetime = moment(nullable=False, index=True)
 
 
 class ViewRow(SQLModel, table=True):
@@ -73,4 +68,4 @@ class ViewRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     #: What it is narrowed to, as in the address of the page.
     query: str = Field(sa_column=Column(Text, nullable=False))
-    saved_at: datetime = _moment()
+    saved_at: datetime = moment(nullable=False)

@@ -1,16 +1,11 @@
 """The tables of who may come in: users and whom they act for, sessions, tokens, the audit, answers kept for a repeated POST."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Index, LargeBinary, Text, false
 from sqlmodel import Field, SQLModel
 
-from notifications.moments import Moment
-
-
-def _moment(*, nullable: bool = True, index: bool = False) -> Any:
-    return Field(default=None, sa_column=Column(Moment, nullable=nullable, index=index))
+from escalation.models.columns import moment
 
 
 class UserRow(SQLModel, table=True):
@@ -30,9 +25,9 @@ class UserRow(SQLModel, table=True):
     is_admin: bool = False
     #: Wrong passwords in a row, and until when none is tried any more.
     failures: int = 0
-    locked_until: datetime | None = _moment()
-    created_at: datetime = _moment(nullable=False)
-    seen_at: datetime | None = _moment()
+    locked_until: datetime | None = moment()
+    created_at: datetime = moment(nullable=False)
+    seen_at: datetime | None = moment()
 
 
 class UserParty(SQLModel, table=True):
@@ -52,7 +47,7 @@ class UserSubject(SQLModel, table=True):
     issuer: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
     user_id: int = Field(unique=True, foreign_key="user.id")
-    bound_at: datetime = _moment(nullable=False)
+    bound_at: datetime = moment(nullable=False)
 
 
 class WebSession(SQLModel, table=True):
@@ -64,9 +59,9 @@ class WebSession(SQLModel, table=True):
     user_id: int = Field(foreign_key="user.id", index=True)
     #: What every form of this session carries.
     csrf: str
-    created_at: datetime = _moment(nullable=False)
-    seen_at: datetime = _moment(nullable=False)
-    expires_at: datetime = _moment(nullable=False, index=True)
+    created_at: datetime = moment(nullable=False)
+    seen_at: datetime = moment(nullable=False)
+    expires_at: datetime = moment(nullable=False, index=True)
 
 
 class ApiToken(SQLModel, table=True):
@@ -79,10 +74,10 @@ class ApiToken(SQLModel, table=True):
     user_id: int = Field(foreign_key="user.id", index=True)
     name: str
     scopes: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    created_at: datetime = _moment(nullable=False)
-    expires_at: datetime | None = _moment()
-    used_at: datetime | None = _moment()
-    revoked_at: datetime | None = _moment()
+    created_at: datetime = moment(nullable=False)
+    expires_at: datetime | None = moment()
+    used_at: datetime | None = moment()
+    revoked_at: datetime | None = moment()
 
 
 class AuditRow(SQLModel, table=True):
@@ -91,7 +86,7 @@ class AuditRow(SQLModel, table=True):
     __tablename__ = "audit"
 
     id: int | None = Field(default=None, primary_key=True)
-    at: datetime = _moment(nullable=False)
+    at: datetime = moment(nullable=False)
     #: A login, or what was typed as one.
     who: str
     what: str
@@ -113,6 +108,6 @@ class IdempotencyRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     #: Of method, path and body: the same key for something else is a mistake.
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    at: datetime = _moment(nullable=False, index=True)
+    at: datetime = moment(nullable=False, index=True)
     status: int = 0
     answer: bytes = Field(default=b"", sa_column=Column(LargeBinary, nullable=False))
