@@ -1,7 +1,7 @@
 """A simulated year: people at random, everything else at its worst; invariants after every day, memory and files at its end.
 
-`MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072 python -m tests.faults.soak --days 365 --issues 20000`
-runs it alone, with memory kept as the units keep a service's, and prints the figures.
+`MALLOC_ARENA_MAX=2 python -m tests.faults.soak --days 365 --issues 20000 --database sqlite` runs it alone, with as few heaps as the
+units give a service, and prints the figures.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from escalation.app import App
 from escalation.commands import Do, Raise
 from escalation.config import ArchiveSettings, DatabaseSettings, Settings, SmtpConfig
 from escalation.errors import EscalationError
+from escalation.memory import give_back
 from escalation.queries import ISSUE, JOURNAL, OUTBOX
 from escalation.verifying import SET_ASIDE, Verified, problems
 from escalation.world import World
@@ -183,13 +184,14 @@ class Soak:
             pass
 
     def _archive(self, moment: datetime) -> None:
-        """What a worker puts away in a day of looks once a minute."""
+        """What a worker puts away, and gives back, in a day of looks once a minute."""
         while True:
             stored = self.nodes[0].archive(moment)
             self.figures.actions["archived"] += stored.issues
             assert not stored.left
             if not stored.issues and not stored.mails:
-                return
+                break
+        give_back()
 
     def _todays(self) -> int:
         """As many as bring all issues in by nine tenths of the days."""
