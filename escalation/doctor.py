@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -39,18 +39,24 @@ def examine(app: App, now: datetime, file: Path | None = None) -> list[Check]:
     `file`: the configuration that was looked for; it need not be there, for all of it can come from the environment.
     """
     checks = [Check("config", True, _config(file))]
-    refused = (0, "")
+    refused: dict[str, tuple[int, str]] = {}
     store = _tried("database", lambda: _database(app))
     checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
-        refused = app.look(lambda session, world: outbox.refused(session, Lane(others=app.mailroom.lanes)))
-    checks += [_mail(app, *refused), _templates(app), _channels(app)]
+        refused = app.look(lambda session, world: _refused(session, app.mailroom.lanes))
+    checks += [_mail(app, *refused.pop("mail", (0, ""))), _templates(app), _channels(app, refused)]
     if app.settings.webhooks.to:
         checks.append(_tried("webhooks", lambda: _webhooks(app)))
     if app.settings.oidc.issuer:
         checks.append(_tried("oidc", lambda: _provider(app)))
     return checks
+
+
+def _refused(session: Session, lanes: Sequence[str]) -> dict[str, tuple[int, str]]:
+    """The lanes in which something is held because the server refuses us: how much, and what it said last."""
+    found = {lane.name: outbox.refused(session, lane) for lane in (Lane(others=tuple(lanes)), *map(Lane, lanes))}
+    return {name: told for name, told in found.items() if told[0]}
 
 
 def _tried(name: str, look: Callable[[], str]) -> Check:
@@ -192,10 +198,14 @@ def _templates(app: App) -> Check:
     return Check("templates", True, f"your own in {folder}, all sound" if folder else "the built-in ones")
 
 
-def _channels(app: App) -> Check:
+def _channels(app: App, refused: Mapping[str, tuple[int, str]]) -> Check:
     """Their addresses are read, not asked: a message to try them out would be one more for everybody."""
     names = app.mailroom.elsewhere.names
     wrong = [check.detail for name in names if not (check := _tried("channels", lambda name=name: _made(app, name))).ok]  # type: ignore[misc]
+    wrong += [
+        f"{count} messages are held, for {name} refuses us: {reason}; mend it, then `escalation outbox retry`"
+        for name, (count, reason) in refused.items()
+    ]
     return Check("channels", not wrong, "; ".join(wrong) or ", ".join(names) or "mail alone")
 
 

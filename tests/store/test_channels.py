@@ -15,6 +15,7 @@ from escalation.app import App
 from escalation.applying import Outgoing
 from escalation.audience import also
 from escalation.config import DatabaseSettings, MailSettings, Settings
+from escalation.doctor import examine
 from escalation.errors import BadConfig
 from notifications import outbox
 from notifications.channels import FolderChannel, SmtpChannel, webhook
@@ -187,6 +188,28 @@ def test_the_administrator_is_told_of_a_broken_template_once_a_day(database, tmp
         assert orjson.loads(told[0].facts)["reason"] == "line 1: a loop is not allowed in a template"
     finally:
         app.close()
+
+
+def test_doctor_says_which_channel_refuses_us(store, tmp_path):
+    with Service((403, {})).running() as service:
+        database = DatabaseSettings(url=store.url.render_as_string(hide_password=False))
+        duty = {"kind": "webhook", "url": f"{service.url}/in", "kinds": ["closed"], "audiences": ["coordinator"]}
+        app = App(Settings(database=database, channels={"duty": duty}, root=tmp_path))
+
+        def said():
+            return next(check for check in examine(app, NOW) if check.name == "channels")
+
+        try:
+            draft = Draft("duty", "closed", "zh_CN", orjson.dumps({"number": "WT26-0001", "title": "冷库"}), "d", channel="duty")
+            with store.transaction() as session:
+                outbox.enqueue(session, [draft], NOW, "example.com")
+            assert said() == ("channels", True, "duty")
+            assert dispatch(store, webhook("webhook", f"{service.url}/in", "", 30), Lane("duty")).held == 1
+            assert not said().ok
+            assert said().detail.startswith("1 messages are held, for duty refuses us: ")
+            assert "403" in said().detail
+        finally:
+            app.close()
 
 
 def test_outgoing_has_no_other_channel_by_default():
