@@ -209,6 +209,9 @@ class TestObjection:
         by_night.do("object", "city_handler", reason="x")
         assert by_day.pending[0].decide_by == at("2026-09-07 17:00")
         assert by_night.pending[0].decide_by == slow_due(by_night.now, 1)
+        at_closing = working().at("2026-09-07 17:00")
+        at_closing.do("object", "city_handler", reason="x")
+        assert at_closing.pending[0].decide_by == slow_due(at_closing.now, 1), "nobody decides in no time"
 
     @pytest.mark.parametrize("second", ["city_handler", "deputy"])
     @pytest.mark.parametrize("first", ["city_handler", "deputy"])
@@ -446,6 +449,7 @@ class TestTransfer:
         case = self.asked()
         assert case.refused("approve", "city_coordinator") == "not_agreed"
         assert case.refused("agree", "other_organ") == "not_allowed"
+        assert case.refused("agree", "city_target", request_no=9) == "no_request"
         case.do("agree", "city_target")
         assert case.refused("agree", "city_target") == "wrong_state"
         assert case.refused("approve", "department_coordinator") == "not_allowed"

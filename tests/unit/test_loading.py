@@ -280,14 +280,37 @@ def test_files(tmp_path: Path) -> None:
     assert load(good) == built_in()
     bad = tmp_path / "bad.toml"
     bad.write_bytes(SOURCE.encode("gb18030"))
+    worse = tmp_path / "worse.toml"
+    worse.write_bytes(b"# \xb1")
     for path, message in (
         (bad, "not UTF-8"),
+        (worse, "it is not UTF-8 at byte 3;"),
         (tmp_path / "none.toml", "cannot be read: no such file"),
         (tmp_path, "cannot be read"),
     ):
         with pytest.raises(BadDefinition, match=message) as caught:
             load(path)
         assert caught.value.problems[0].mend
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("层" * 38, f'"{"层" * 38}"'),
+        ("层" * 39, f'"{"层" * 36}...'),
+    ],
+)
+def test_a_long_value_is_cut_and_chinese_is_not_spelt_out(value: str, said: str) -> None:
+    [found] = problems(changed('of = "city"', f'of = "{value}"'))
+    assert found.message.startswith(f"{said} is ")
+
+
+def test_what_is_missing_is_shown_as_the_shipped_definition_has_it() -> None:
+    """Of a stage, as its first stage has it; of a table, only that it belongs there."""
+    second = SOURCE.replace('key = "department"\n', "", 1)
+    assert [each.mend for each in problems(second)] == ['add it, as in key = "city"']
+    nameless = changed('name = { zh = "市级", en = "City" }\n', "")
+    assert [each.mend for each in problems(nameless)] == ["add name; provincial.toml shows what belongs to it"]
 
 
 def test_the_definitions_of_the_tests_load() -> None:
