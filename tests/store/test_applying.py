@@ -35,6 +35,19 @@ def working(town: Town) -> str:
     return number
 
 
+def test_an_organ_has_one_card_for_its_late_acknowledgements_of_a_month(store: Store) -> None:
+    """However many more are late in it, together or one after the other."""
+    town = Town(store)
+    for late in (3, 2, 1):
+        for _ in range(late):
+            town.dispatched()
+        town.now += timedelta(days=4)
+        assert town.sweep(town.now).set_aside == 0
+    with store.reading() as session:
+        grounds = select(CARD.c.ground).where(CARD.c.ground.startswith("late_acknowledgements"))
+        assert session.connection().execute(grounds).scalars().all() == ["late_acknowledgements:2026-09"]
+
+
 def test_who_decided_on_an_older_state_writes_nothing(store: Store) -> None:
     town = Town(store)
     numbers = [town.dispatched(), town.dispatched()]
