@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
+from escalation import migrating
 from escalation.database import CACHE, LARGE_CACHE, TROUBLES, Store, translated
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.models import Counter
@@ -82,6 +84,18 @@ def test_a_large_transaction_has_more_pages_and_gives_them_back(sqlite: str, new
         return store.write(lambda session: session.connection().execute(text("PRAGMA cache_size")).scalar_one(), large=large)
 
     assert [pages(large=each) for each in (False, True, False)] == [-CACHE, -LARGE_CACHE, -CACHE]
+
+
+def test_looking_for_a_store_that_is_not_there_makes_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+    store = Store(f"sqlite:///{path}")
+    assert store.is_absent
+    assert migrating.current(store) is None
+    assert not path.exists()
+    store.close()
+    path.touch()
+    assert not Store(f"sqlite:///{path}").is_absent
+    assert not Store("sqlite:///:memory:").is_absent
 
 
 def test_a_file_that_is_gone_is_noticed_and_nothing_goes_into_the_old_one(sqlite: str, new_store: New) -> None:
