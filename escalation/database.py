@@ -77,9 +77,7 @@ class Store:
     @property
     def is_absent(self) -> bool:
         """Is its file not there? SQLite makes one for whoever only looks; a PostgreSQL says so itself."""
-        path = self.url.database
-        is_file = self.is_sqlite and bool(path) and path != ":memory:" and not str(path).startswith("file:")
-        return is_file and not os.path.exists(str(path))
+        return self.is_sqlite and not os.path.exists(self.url.database or "")
 
     def _refuse_vanished(self) -> None:
         """SQLite goes on writing into a file that was deleted under it, and all of it would be lost."""

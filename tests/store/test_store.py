@@ -95,7 +95,6 @@ def test_looking_for_a_store_that_is_not_there_makes_no_file(tmp_path: Path) -> 
     store.close()
     path.touch()
     assert not Store(f"sqlite:///{path}").is_absent
-    assert not Store("sqlite:///:memory:").is_absent
 
 
 def test_a_file_that_is_gone_is_noticed_and_nothing_goes_into_the_old_one(sqlite: str, new_store: New) -> None:
