@@ -13,10 +13,10 @@ from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
 from escalation import migrating
-from escalation.database import CACHE, LARGE_CACHE, TROUBLES, Store, translated
+from escalation.database import CACHE, HOME, LARGE_CACHE, LOG, TROUBLES, Store, translated
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.models import Counter
-from escalation.sqlite import sqlite3
+from escalation.sqlite import sqlite3, wal_is_safe
 
 New = Callable[[str], Store]
 
@@ -84,6 +84,24 @@ def test_a_large_transaction_has_more_pages_and_gives_them_back(sqlite: str, new
         return store.write(lambda session: session.connection().execute(text("PRAGMA cache_size")).scalar_one(), large=large)
 
     assert [pages(large=each) for each in (False, True, False)] == [-CACHE, -LARGE_CACHE, -CACHE]
+
+
+def test_a_new_file_is_kept_as_safely_as_it_can_be(tmp_path: Path) -> None:
+    """Its log is ahead of it where that is safe, is written through, and does not stay large."""
+    store = Store(f"sqlite:///{tmp_path / 'new.db'}")
+    with store.transaction() as session:
+        kept = {
+            name: session.connection().exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "journal_size_limit", "wal_autocheckpoint")
+        }
+    store.close()
+    assert kept == {
+        "journal_mode": "wal" if wal_is_safe() else "delete",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "journal_size_limit": LOG,
+        "wal_autocheckpoint": HOME,
+    }
 
 
 def test_looking_for_a_store_that_is_not_there_makes_no_file(tmp_path: Path) -> None:

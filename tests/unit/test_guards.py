@@ -802,6 +802,14 @@ class TestProvisional:
 
 
 class TestRequestsInTime:
+    def test_the_one_that_is_late_is_named_and_no_other(self) -> None:
+        case = working()
+        case.do("co_handle", "city_handler", to="city_target")
+        case.do("consult", "city_handler", to="other_organ")
+        assert case.tick("2026-09-08 17:01") == ["remind_request"]
+        assert case.journal[-1][1].detail == {"request": "2", "kind": "consultation"}
+        assert [each.reminded for each in case.pending] == [False, True]
+
     @pytest.mark.parametrize("severity", ["major", "urgent"])
     def test_a_decision_that_is_late_is_reminded_once(self, severity: str) -> None:
         case = working(severity)
