@@ -153,10 +153,11 @@ def opened(
         if len(found) <= MANY:
             told = those.add_columns(_key(part).label("sorted_by"), lit(world, utc(now)).label("light"))
             found += [(place, row) for row in connection.execute(told.order_by(*order).limit(MANY + 1 - len(found)))]
+    # between the two statements the archive may take one of them away
     ids = [row.id for _, row in found[:limit]]
     rows = {row.id: row for row in connection.execute(select(ISSUE).where(among(ISSUE.c.id, ids)))}
     following = _cursor(wanted.sort, *found[limit - 1]) if len(found) > limit else ""
-    first = Page([views.issue(rows[each], world, now) for each in ids], following)
+    first = Page([views.issue(rows[each], world, now) for each in ids if each in rows], following)
     if len(found) > MANY:
         world.shortly(("many", seen, wanted, wanted.light), len(found), utc(now))
         return first, tally(session, world, seen, wanted, now)
@@ -386,4 +387,4 @@ def similar(
     return [each for likeness, each in sorted(alike, key=lambda pair: -pair[0]) if likeness >= ALIKE][:5]
 
 
-__all__ = ["Filter", "Page", "Tally", "board", "page", "similar", "tally"]
+__all__ = ["Filter", "Page", "Tally", "board", "opened", "page", "similar", "tally"]

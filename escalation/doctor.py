@@ -45,7 +45,8 @@ def examine(app: App, now: datetime, file: Path | None = None) -> list[Check]:
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
         refused = app.look(lambda session, world: _refused(session, app.mailroom.lanes))
-    checks += [_mail(app, *refused.pop("mail", (0, ""))), _templates(app), _channels(app, refused)]
+    mail = refused.pop("mail", (0, ""))
+    checks += [_mail(app, *mail), _templates(app), _channels(app, refused)]
     if app.settings.webhooks.to:
         checks.append(_tried("webhooks", lambda: _webhooks(app)))
     if app.settings.oidc.issuer:
@@ -203,8 +204,7 @@ def _channels(app: App, refused: Mapping[str, tuple[int, str]]) -> Check:
     names = app.mailroom.elsewhere.names
     wrong = [check.detail for name in names if not (check := _tried("channels", lambda name=name: _made(app, name))).ok]  # type: ignore[misc]
     wrong += [
-        f"{count} messages are held, for {name} refuses us: {reason}; mend it, then `escalation outbox retry`"
-        for name, (count, reason) in refused.items()
+        f"{name} holds {count}: {reason}; mend it, then `escalation outbox retry`" for name, (count, reason) in refused.items()
     ]
     return Check("channels", not wrong, "; ".join(wrong) or ", ".join(names) or "mail alone")
 

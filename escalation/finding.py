@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, false, func, select, union
+from sqlalchemy import ColumnElement, Connection, Select, UnaryExpression, func, select, union
 from sqlalchemy.sql.operators import custom_op
 
 from escalation.queries import ISSUE
@@ -68,6 +68,7 @@ def found_first(
 
 def in_projects(connection: Connection, world: World, now: datetime, projects: Sequence[int]) -> ColumnElement[bool]:
     """Issues of these projects: a few by their index, many in a list's order."""
-    theirs, nobody = among(ISSUE.c.project_id, projects), select(ISSUE.c.id).where(false())
-    few = gathered(connection, world, now, ("projects", *projects), [theirs], nobody) is not None
+    theirs = among(ISSUE.c.project_id, projects)
+    found = [select(ISSUE.c.id).where(theirs)]
+    few = world.once_a_minute(("few", "projects", *projects), now, lambda: _are_few(connection, found))
     return theirs if few else among(not_by_index(connection, ISSUE.c.project_id), projects)

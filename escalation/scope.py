@@ -80,7 +80,7 @@ def _posts(party: Party, world: World) -> set[int]:
 Among = Callable[[ColumnElement[int], str], ColumnElement[bool]]
 
 
-def _of(seen: Sight) -> Among:
+def _values_of(seen: Sight) -> Among:
     return lambda column, name: among(column, getattr(seen, name))
 
 
@@ -99,14 +99,14 @@ def visible(seen: Sight) -> ColumnElement[bool]:
         return true()
     if not seen.projects and not seen.parties:
         return false()
-    return or_(*_reasons(_of(seen)), ISSUE.c.id.in_(_asked(_of(seen))))
+    return or_(*_reasons(_values_of(seen)), ISSUE.c.id.in_(_asked(_values_of(seen))))
 
 
 def within(connection: Connection, seen: Sight, world: World, now: datetime) -> ColumnElement[bool]:
     """The same condition as `visible`, in the words that are read fastest: few issues by their ids, many in a list's order."""
     if seen.everything or (not seen.projects and not seen.parties):
         return visible(seen)
-    reasons, asked = _reasons(_of(seen)), _asked(_of(seen))
+    reasons, asked = _reasons(_values_of(seen)), _asked(_values_of(seen))
     found = finding.gathered(connection, world, now, ("seen", seen), reasons, asked)
     if found is not None:
         return found

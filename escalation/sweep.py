@@ -41,9 +41,9 @@ NOTICED = 200_000
 #: One transaction moves this many neighbours on disk: fewer, and pages are rewritten once a batch (docs/decisions).
 TRANSACTION = {"sqlite": 10_000, "postgresql": 5_000}
 #: While somebody is at the desk it moves only so many, and then they may go first for so many seconds, or as long as the moving
-#: took, so that half of the machine is theirs: an action waits for the transaction that it meets, and SQLite looks again every
-#: tenth of a second.
-GENTLE, PAUSE = 250, 0.15
+#: took (two at most), so that half of the machine is theirs: an action waits for the transaction that it meets, and SQLite looks
+#: again every tenth of a second.
+GENTLE, PAUSE, RESTS = 250, 0.15, 2.0
 #: So many are decided while as many are written.
 BITE = 1_000
 #: An issue has a handful of clocks; one that is due more often in a single sweep has a rule that does not move it forward.
@@ -123,7 +123,7 @@ class Sweeper:
             with self.store.reading() as session:
                 gentle = entering.is_anybody_there(session, now)
             if gentle and start:
-                self._stopping.wait(max(PAUSE, monotonic() - begun))
+                self._stopping.wait(max(PAUSE, min(RESTS, monotonic() - begun)))
             begun = monotonic()
             size = GENTLE if gentle else TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]
             yield ids[start : start + size]

@@ -18,6 +18,10 @@ class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
 
+    def self_group(self, against: Any = None) -> Any:
+        """Either way is a condition as it stands; SQLAlchemy would say `IN (…) = 1` on SQLite, for which no index is used."""
+        return self
+
     @property
     def ways(self) -> tuple[ColumnElement[bool], ...]:
         """As a list, and as an array."""

@@ -97,14 +97,14 @@ def attempt(snapshot: Snapshot, wanted: Act, worn: frozenset[str], rules: Rules,
         return Refusal("wrong_state", f"{wanted.action} is not possible from {snapshot.facts.stage}.{status}")
 
 
-def allowed(snapshot: Snapshot, worn: frozenset[str], among: Container[str] = TABLE) -> tuple[str, ...]:
+def allowed(snapshot: Snapshot, worn: frozenset[str], only: Container[str] = TABLE) -> tuple[str, ...]:
     """The actions that somebody wearing these hats may take now; some still ask for a guard (a time, a date, a reason).
 
-    `among`: the actions that are asked about, where not all are.
+    `only`: the actions that are asked about, where not all are.
     """
     pending = {request.kind for request in snapshot.requests}
     listed = _listed(snapshot.facts.status, worn)
-    return tuple(action for action in listed if action in among and _sensible(action, snapshot, pending))
+    return tuple(action for action in listed if action in only and _sensible(action, snapshot, pending))
 
 
 @lru_cache(maxsize=4096)

@@ -70,7 +70,7 @@ def environment(language: str) -> Environment:
         "shape": shape,
         "tables": words.TABLES,
         "row": row,
-        "told": task,
+        "task_row": task,
     }
     made.filters |= {
         "word": word,

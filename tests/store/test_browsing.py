@@ -139,8 +139,13 @@ def test_few_are_found_by_their_ids_and_many_in_order_and_both_are_the_same(town
         return [each["number"] for each in walked(town, Filter(), seen)]
 
     few = {code: seen_by(code) for code in (OWNER, CITY_COORDINATOR, HANDLER)}
+    city = walked(town, Filter(city="哈尔滨"))
     monkeypatch.setattr(finding, "FEW", -1)
+    town.now += timedelta(minutes=1)  # until then it is remembered that they are few
     assert {code: seen_by(code) for code in few} == few
+    assert [each["number"] for each in walked(town, Filter(city="哈尔滨"))] == [each["number"] for each in city]
+    assert city
+    assert not walked(town, Filter(city="牡丹江"))
     assert len(few[OWNER]) == 9
 
 

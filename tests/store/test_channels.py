@@ -206,8 +206,10 @@ def test_doctor_says_which_channel_refuses_us(store, tmp_path):
             assert said() == ("channels", True, "duty")
             assert dispatch(store, webhook("webhook", f"{service.url}/in", "", 30), Lane("duty")).held == 1
             assert not said().ok
-            assert said().detail.startswith("1 messages are held, for duty refuses us: ")
+            assert said().detail.startswith("duty holds 1: the channel refuses us: ")
             assert "403" in said().detail
+            mail = next(check for check in examine(app, NOW) if check.name == "mail")
+            assert mail.ok, "what a channel holds is no trouble of the mail"
         finally:
             app.close()
 

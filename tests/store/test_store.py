@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, select, text, update
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlmodel import Session
 
-from escalation import migrating
+from escalation import migrating, queries, scope
 from escalation.database import CACHE, HOME, LARGE_CACHE, LOG, TROUBLES, Store, translated
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.models import Counter
+from escalation.queries import OUTBOX
 from escalation.sqlite import sqlite3, wal_is_safe
+from notifications.among import among
 
 New = Callable[[str], Store]
 
@@ -202,3 +204,29 @@ def test_a_fight_is_told_from_a_trouble_and_a_mistake_from_both(sqlite: str, new
     assert type(caught.value) is DatabaseTrouble
     with pytest.raises(DataError), translated(store):
         raise DataError("SELECT 1", {}, Exception("it rains"))
+
+
+def test_on_sqlite_what_is_among_some_is_looked_up_and_not_looked_for(sqlite: str, new_store: New) -> None:
+    """SQLAlchemy says `IN (…) = 1` of what it does not know to be a condition, and then every row is read."""
+    store = new_store(sqlite)
+    asked = [
+        (queries._NUMBERED, {"numbers": ["WT26-0001", "WT26-0002"]}),
+        (queries._CLAIM, {"ids": [1, 2], "now": datetime(2026, 9, 1, tzinfo=UTC)}),
+        (queries._PENDING, {"ids": [1, 2]}),
+        (queries._OBJECTORS, {"ids": [1, 2]}),
+        (scope._SEEN, {"number": "WT26-0001", "projects": [1], "parties": [2]}),
+        (select(OUTBOX.c.id).where(among(OUTBOX.c.key, ["a", "b"])), {}),
+        (update(OUTBOX).where(among(OUTBOX.c.id, [1, 2])).values(state="queued"), {}),
+    ]
+    plans: list[str] = []
+
+    def explain(connection, cursor, statement, values, context, many) -> None:  # type: ignore[no-untyped-def]
+        driver = connection.connection.driver_connection
+        plans.extend(str(row[3]) for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+    event.listen(store.engine, "before_cursor_execute", explain)
+    with store.transaction() as session:
+        for statement, values in asked:
+            session.connection().execute(statement, values)
+    assert len(plans) >= len(asked)
+    assert not [plan for plan in plans if plan.startswith("SCAN")], plans

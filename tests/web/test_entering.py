@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
 from escalation.models import AuditRow, UserRow, WebSession
 from escalation.users import accounts
+from escalation.users.accounts import USER
 from tests.town import CITY_COORDINATOR
 from tests.web.office import PASSWORD, Office, Person, enter
 
@@ -135,6 +137,11 @@ def test_a_session_ends_by_itself_by_logging_out_and_when_the_user_is_shut_out(o
     with office.store.transaction() as session:
         accounts.set_active(session, office.town.now, "zhang", False)
     assert person.get("/").status_code == 303
+
+    colleague = office.person("li", CITY_COORDINATOR)
+    with office.store.transaction() as session:  # by hand, so that the session is still there
+        session.connection().execute(update(USER).where(USER.c.login == "li").values(active=False))
+    assert colleague.get("/").status_code == 303
 
 
 def test_a_form_without_its_token_or_from_another_site_does_nothing(office: Office) -> None:
