@@ -17,7 +17,7 @@ from escalation import finding, searching, views
 from escalation.clock import utc
 from escalation.errors import UsageError
 from escalation.queries import ISSUE
-from escalation.scope import Sight, visible, within
+from escalation.scope import Sight, within
 from escalation.world import World
 from notifications.among import among
 from notifications.moments import Moment
@@ -371,9 +371,10 @@ def _of_party(world: World, text: str) -> ColumnElement[bool]:
 
 def board(session: Session, world: World, seen: Sight, now: datetime) -> list[tuple[int, str, str, int]]:
     """How many open issues of each project, stage and light: project_id, stage, light (`""`: the clock stands), count."""
-    light = lit(world, utc(now)).label("light")
-    statement = select(ISSUE.c.project_id, ISSUE.c.stage, light, func.count()).where(visible(seen), ISSUE.c.closed_at.is_(None))
-    return [tuple(row) for row in session.connection().execute(statement.group_by(ISSUE.c.project_id, ISSUE.c.stage, light))]
+    connection, light = session.connection(), lit(world, utc(now)).label("light")
+    columns = (ISSUE.c.project_id, ISSUE.c.stage, light)
+    statement = select(*columns, func.count()).where(within(connection, seen, world, utc(now)), ISSUE.c.closed_at.is_(None))
+    return [tuple(row) for row in connection.execute(statement.group_by(*columns))]
 
 
 def similar(
