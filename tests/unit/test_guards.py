@@ -410,6 +410,13 @@ class TestCoHandling:
         case.do("co_handle", "city_handler", to="city_target")
         assert case.refused("answer", "other_organ", reason="x") == "not_allowed"
 
+    def test_each_answers_what_it_was_asked_itself(self) -> None:
+        case = working()
+        case.do("co_handle", "city_handler", to="city_target")
+        case.do("consult", "city_handler", to="other_organ")
+        case.do("answer", "other_organ", reason="同意")
+        assert [each.kind for each in case.pending] == ["co_handling"]
+
     def test_an_opinion_comes_back_while_the_clock_runs(self) -> None:
         case = working()
         case.do("consult", "city_handler", to="other_organ")

@@ -1,6 +1,8 @@
 """Who can be named: the handlers of some levels."""
 
-from tests.unit.table import PEOPLE
+from datetime import date
+
+from tests.unit.table import PEOPLE, Case
 from workflows.parties import Directory, Party
 
 
@@ -28,3 +30,20 @@ def test_handlers_of_a_level_are_its_own_city_s_and_in_the_order_of_the_levels()
     assert directory.handlers_at(("department",), "哈尔滨") == (ministry,)
     known = directory.handlers_at(("department",), "哈尔滨")
     assert directory.handlers_at(("department",), "哈尔滨") is known, "asked for each issue of a to-do"
+
+
+def test_a_deputy_stands_in_from_the_first_day_to_the_last() -> None:
+    deputy = party(1, "省工信厅", "department")._replace(deputy_id=1)  # names itself, by mistake
+    away = party(2, "省能源局", "department")._replace(deputy_id=1, deputy_from=date(2026, 9, 7), deputy_until=date(2026, 9, 9))
+    directory = Directory([deputy, away])
+    days = [date(2026, 9, day) for day in (6, 7, 9, 10)]
+    assert [directory.acting_for(deputy, day) for day in days] == [[deputy], [deputy, away], [deputy, away], [deputy]]
+
+
+def test_every_coordinator_of_the_city_coordinates_and_the_office_where_there_is_none() -> None:
+    twin = PEOPLE["city_coordinator"]._replace(id=88, code="CC2", name="市协调员二")
+    case = Case(people=PEOPLE | {"twin": twin})
+    case.do("dispatch", "twin")
+    left = {name: each for name, each in PEOPLE.items() if name != "city_coordinator"}
+    case = Case(people=left)
+    case.do("dispatch", "office")
