@@ -77,19 +77,19 @@ def _posts(party: Party, world: World) -> set[int]:
 
 
 #: Is a column one of the `projects` or `parties` of somebody's sight?
-Among = Callable[[ColumnElement[int], str], ColumnElement[bool]]
+OneOf = Callable[[ColumnElement[int], str], ColumnElement[bool]]
 
 
-def _values_of(seen: Sight) -> Among:
+def _values_of(seen: Sight) -> OneOf:
     return lambda column, name: among(column, getattr(seen, name))
 
 
-def _reasons(of: Among) -> list[ColumnElement[bool]]:
+def _reasons(of: OneOf) -> list[ColumnElement[bool]]:
     columns = (ISSUE.c.lead_id, ISSUE.c.responsible_id, ISSUE.c.reporter_id, ISSUE.c.delegate_id)
     return [of(ISSUE.c.project_id, "projects"), *[of(each, "parties") for each in columns]]
 
 
-def _asked(of: Among) -> Select[tuple[int]]:
+def _asked(of: OneOf) -> Select[tuple[int]]:
     return select(REQUEST.c.issue_id).where(of(REQUEST.c.target_id, "parties"))
 
 

@@ -3,7 +3,7 @@
 import gc
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -86,8 +86,9 @@ class Swept:
 class Sweeper:
     """Moves due issues of one store. It keeps nothing between sweeps but what it has read of the world."""
 
-    def __init__(self, store: Store, world: WorldReader, outgoing: Outgoing) -> None:
+    def __init__(self, store: Store, world: WorldReader, outgoing: Outgoing, elapsed: Callable[[], float] = monotonic) -> None:
         self.store = store
+        self.elapsed = elapsed
         self.world = world
         self.outgoing = outgoing
         self._told_on: datetime | None = None
@@ -123,8 +124,8 @@ class Sweeper:
             with self.store.reading() as session:
                 gentle = entering.is_anybody_there(session, now)
             if gentle and start:
-                self._stopping.wait(max(PAUSE, min(RESTS, monotonic() - begun)))
-            begun = monotonic()
+                self._stopping.wait(max(PAUSE, min(RESTS, self.elapsed() - begun)))
+            begun = self.elapsed()
             size = GENTLE if gentle else TRANSACTION["sqlite" if self.store.is_sqlite else "postgresql"]
             yield ids[start : start + size]
             start += size

@@ -54,7 +54,7 @@ async def answer(app: App, clock: Clock, taken: socket.socket) -> None:
 def settle() -> None:
     """What has been loaded by now stays for good: the collector does not look through it again while somebody waits.
 
-    It took a third of a second each time (half a million objects, most of them of libraries).
+    That took a quarter of a second each time (212,000 objects), and takes a hundredth over what has come since.
     """
     gc.collect()
     gc.freeze()

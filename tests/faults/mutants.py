@@ -341,6 +341,12 @@ def as_markdown(wanted: argparse.Namespace, results: Results, why: dict[str, str
     ]
     alive: list[str] = []
     total: list[tuple[int, list[str]]] = []
+    by_hand = sum("by hand" in killer for killer in results.known.values())
+    if by_hand:
+        lines[4:4] = [
+            f"{by_hand} were tried one by one, by the test that is about them: the run gives each mutant so many seconds and no more.",
+            "",
+        ]
     for title, group in (("the store", STORE), ("the rules", RULES)):
         rows = []
         for module in group:

@@ -80,7 +80,7 @@ def test_while_somebody_is_at_the_desk_little_moves_at_a_time(store: Store, monk
 
     monkeypatch.setattr(town.sweeper, "_move", move)
     monkeypatch.setattr(town.sweeper._stopping, "wait", waits.append)
-    monkeypatch.setattr(sweep, "monotonic", lambda: spent)
+    monkeypatch.setattr(town.sweeper, "elapsed", lambda: spent)
 
     def seen(before: timedelta) -> None:
         moved.clear()

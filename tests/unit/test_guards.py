@@ -808,25 +808,6 @@ class TestProvisional:
         assert recount(case.snapshot(), known, at("2027-01-07 10:00")) is None
 
 
-class TestWhoHandles:
-    """An organ answers as one: each of its posts; and whoever it fell to where an organ has nobody."""
-
-    def test_another_post_of_the_organ_that_leads(self) -> None:
-        twin = PEOPLE["city_handler"]._replace(id=88, code="TW", name="同岗", deputy_id=None)
-        case = working(people={"twin": twin} | PEOPLE)
-        assert case.facts.lead_id == PEOPLE["city_handler"].id
-        case.do("report_progress", "twin", reason="在办")
-        assert case.refused("report_progress", "city_target", reason="在办") == "not_allowed"
-        assert case.refused("report_progress", "city_colleague", reason="在办") == "not_allowed"
-
-    def test_the_coordinator_where_the_organ_has_nobody(self) -> None:
-        left = {name: party for name, party in PEOPLE.items() if name not in ("city_handler", "city_colleague", "deputy")}
-        case = Case(people=left)
-        case.do("dispatch", "city_coordinator")
-        assert case.facts.lead_id == PEOPLE["city_coordinator"].id
-        case.do("acknowledge", "city_coordinator")
-
-
 class TestRequestsInTime:
     def test_the_one_that_is_late_is_named_and_no_other(self) -> None:
         case = working()

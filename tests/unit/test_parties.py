@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from tests.unit.table import PEOPLE, Case
+from tests.unit.table import PEOPLE
 from workflows.parties import Directory, Party
 
 
@@ -38,12 +38,3 @@ def test_a_deputy_stands_in_from_the_first_day_to_the_last() -> None:
     directory = Directory([deputy, away])
     days = [date(2026, 9, day) for day in (6, 7, 9, 10)]
     assert [directory.acting_for(deputy, day) for day in days] == [[deputy], [deputy, away], [deputy, away], [deputy]]
-
-
-def test_every_coordinator_of_the_city_coordinates_and_the_office_where_there_is_none() -> None:
-    twin = PEOPLE["city_coordinator"]._replace(id=88, code="CC2", name="市协调员二")
-    case = Case(people=PEOPLE | {"twin": twin})
-    case.do("dispatch", "twin")
-    left = {name: each for name, each in PEOPLE.items() if name != "city_coordinator"}
-    case = Case(people=left)
-    case.do("dispatch", "office")
