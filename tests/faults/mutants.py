@@ -343,7 +343,7 @@ def as_markdown(wanted: argparse.Namespace, results: Results, why: dict[str, str
     total: list[tuple[int, list[str]]] = []
     by_hand = sum("by hand" in killer for killer in results.known.values())
     if by_hand:
-        lines[4:4] = [
+        lines[6:6] = [
             f"{by_hand} were tried one by one, by the test that is about them: the run gives each mutant so many seconds and no more.",
             "",
         ]
