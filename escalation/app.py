@@ -36,6 +36,7 @@ from escalation.users import audit
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
 from workflows.loading import source_of
+from workflows.sentence import say
 
 T = TypeVar("T")
 #: The ledger that is shipped: 206 parties, the catalogue, 12 projects, 30 issues as of 2026-11-23; invented.
@@ -111,7 +112,9 @@ class App:
         """The same within a transaction. Raises NotFound for a project that the reporter does not see."""
         project = commands.find_project(world, wanted.project)
         if not scope.sees_project(self.sight(world, wanted.reporter, now), project):
-            raise NotFound(f"there is no project {wanted.project!r} in the ledger", "raise it for one of your own projects")
+            raise NotFound(
+                say("there is no project {code!r} in the ledger", code=wanted.project), "raise it for one of your own projects"
+            )
         raised = commands.raise_issue(session, world, wanted, now, self.outgoing)
         return views.issue(queries.one_row(session.connection(), raised.facts.number), world, now), raised
 

@@ -15,6 +15,7 @@ from escalation.errors import NotFound, Refused
 from escalation.world import World
 from notifications import outbox
 from workflows.parties import Party
+from workflows.sentence import say
 
 #: Who may approve what goes out in the office's name.
 APPROVERS = ("province_office",)
@@ -60,7 +61,9 @@ def approve(session: Session, world: World, name: str, party: str, now: datetime
     """Sends it; how many mails. Raises NotFound, and Refused for who may not or for a letter about what is over."""
     who, draft = _may(world, party), _known(session, name)
     if draft.name.startswith(LETTER) and not _open(session, world, draft.about, now):
-        raise Refused("wrong_state", f"{draft.about} is over: a letter about it says what is no longer true; decline it")
+        raise Refused(
+            "wrong_state", say("{about} is over: a letter about it says what is no longer true; decline it", about=draft.about)
+        )
     return outbox.approve(session, name, who.code, now)
 
 
@@ -76,14 +79,14 @@ def decline(session: Session, world: World, name: str, party: str, reason: str, 
 def _may(world: World, party: str) -> Party:
     who = find_party(world, party)
     if who.role not in APPROVERS:
-        raise Refused("not_allowed", f"approving is for the province office; {who.name} is not of it")
+        raise Refused("not_allowed", say("approving is for the province office; {name} is not of it", name=who.name))
     return who
 
 
 def _known(session: Session, name: str) -> Waiting:
     found = waiting(session, name)
     if not found:
-        raise NotFound(f"nothing called {name!r} waits for approval", "`escalation approval list` shows what does")
+        raise NotFound(say("nothing called {name!r} waits for approval", name=name), "`escalation approval list` shows what does")
     return found[0]
 
 

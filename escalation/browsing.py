@@ -22,6 +22,7 @@ from escalation.world import World
 from notifications.among import among
 from notifications.moments import Moment
 from workflows.facts import OPEN, STATUSES
+from workflows.sentence import Several, say
 
 #: The clock of an issue stands still in these.
 STILL = ("pending_review", "suspended")
@@ -129,7 +130,7 @@ def page(
 ) -> Page:
     """A page of issues. Raises UsageError for a filter, sort or cursor that makes no sense."""
     if not 1 <= limit <= MOST:
-        raise UsageError(f"limit {limit} is out of range", f"1 to {MOST}")
+        raise UsageError(say("limit {limit} is out of range", limit=limit), say("1 to {most}", most=MOST))
     rows: list[tuple[int, Any]] = []
     for place, part, those, order in _parts(session, world, seen, wanted, now, cursor):
         if len(rows) <= limit:
@@ -169,7 +170,7 @@ def _parts(
 ) -> Iterator[tuple[int, Part, Select[tuple[int]], list[ColumnElement[Any]]]]:
     """The parts of a list from its cursor on: which place each has, the ids that fit, and their order. Raises UsageError."""
     if wanted.sort not in SORTS:
-        raise UsageError(f"there is no sorting {wanted.sort!r}", f"use one of {', '.join(SORTS)}")
+        raise UsageError(say("there is no sorting {sort!r}", sort=wanted.sort), say("use one of {known}", known=Several(SORTS)))
     parts, largest_first = SORTS[wanted.sort]
     begun, value, last = _place(cursor, wanted.sort) if cursor else (0, "", -1)
     fits = and_(narrowed(session, wanted, world, now), within(session.connection(), seen, world, now))
@@ -312,7 +313,9 @@ def _known(wanted: Filter, world: World) -> None:
     for name, words in known.items():
         value = getattr(wanted, name)
         if value and value not in words:
-            raise UsageError(f"there is no {name} {value!r}", f"use one of {', '.join(words)}")
+            raise UsageError(
+                say("there is no {name} {value!r}", name=name, value=value), say("use one of {known}", known=Several(words))
+            )
 
 
 def is_overdue(now: datetime) -> ColumnElement[bool]:

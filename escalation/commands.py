@@ -25,6 +25,7 @@ from workflows.facts import Act, Facts, Refusal, Snapshot
 from workflows.hats import actor, hats
 from workflows.parties import Competence, Party, Project, Route
 from workflows.rules import Rules
+from workflows.sentence import Several, say
 
 #: No date that people give is further away.
 YEARS = 50
@@ -104,7 +105,9 @@ def find_party(world: World, text: str) -> Party:
     """The party with this code or name. Raises NotFound with the nearest names."""
     party = world.directory.find(text)
     if party is None or not party.active:
-        raise NotFound(f"there is no party {text!r}", _nearest(text, [*world.directory.by_name, *world.directory.by_code]))
+        raise NotFound(
+            say("there is no party {text!r}", text=text), _nearest(text, [*world.directory.by_name, *world.directory.by_code])
+        )
     return party
 
 
@@ -112,7 +115,7 @@ def find_project(world: World, code: str) -> Project:
     """The ledger's project with this code. Raises NotFound."""
     project = world.project_by_code.get(code)
     if project is None:
-        raise NotFound(f"there is no project {code!r} in the ledger", _nearest(code, list(world.project_by_code)))
+        raise NotFound(say("there is no project {code!r} in the ledger", code=code), _nearest(code, list(world.project_by_code)))
     return project
 
 
@@ -121,15 +124,15 @@ def find_category(world: World, text: str) -> Competence:
     names = world.categories()
     keys = [text] if text in names else [key for key, name in names.items() if name == text]
     if not keys:
-        raise NotFound(f"there is no category {text!r}", _nearest(text, [*names, *names.values()]))
+        raise NotFound(say("there is no category {text!r}", text=text), _nearest(text, [*names, *names.values()]))
     if len(keys) > 1:
-        raise UsageError(f"category {text} means several: {', '.join(keys)}", "name one of them")
+        raise UsageError(say("category {text} means several: {keys}", text=text, keys=Several(keys)), "name one of them")
     return world.competence(world.active, keys[0])
 
 
 def _nearest(text: str, known: Sequence[str]) -> str:
     near = get_close_matches(text, known, n=3, cutoff=0.4)
-    return f"did you mean {' or '.join(near)}?" if near else "`escalation list` and the ledger show what there is"
+    return say("did you mean {near}?", near=Several(near)) if near else "`escalation list` and the ledger show what there is"
 
 
 def raise_issue(session: Session, world: World, wanted: Raise, now: datetime, outgoing: Outgoing | None) -> Raised:
@@ -171,7 +174,10 @@ def _checked(world: World, rules: Rules, wanted: Raise) -> tuple[Party, Route]:
     reporter, project = find_party(world, wanted.reporter), find_project(world, wanted.project)
     competence = find_category(world, wanted.category)
     if wanted.severity not in SEVERITIES:
-        raise UsageError(f"severity {wanted.severity!r} is unknown", f"use one of {', '.join(SEVERITIES)}")
+        raise UsageError(
+            say("severity {severity!r} is unknown", severity=wanted.severity),
+            say("use one of {known}", known=Several(SEVERITIES)),
+        )
     if not wanted.title.strip():
         raise UsageError("an issue needs a title", "say in one line what is stuck")
     return reporter, world.route(rules.workflow.id, competence.category, project.id, wanted.organ)
@@ -257,13 +263,21 @@ def act_many(session: Session, world: World, wanted: Sequence[Do], now: datetime
 def _refuse_changed(facts: Facts, seen: int | None) -> None:
     """The optimistic lock of people: nobody acts on what they have not seen."""
     if seen is not None and seen != facts.version:
-        raise Conflict(f"{facts.number} was changed meanwhile (version {facts.version}, not {seen})", "look at it again")
+        raise Conflict(
+            say(
+                "{number} was changed meanwhile (version {version}, not {seen})",
+                number=facts.number,
+                version=facts.version,
+                seen=seen,
+            ),
+            "look at it again",
+        )
 
 
 def _refuse_far(until: date | None, today: date) -> None:
     """A slip of the year: working days are not counted into another century."""
     if until is not None and abs(until.year - today.year) > YEARS:
-        raise UsageError(f"{until} is more than {YEARS} years away", "check the year")
+        raise UsageError(say("{until} is more than {years} years away", until=until, years=YEARS), "check the year")
 
 
 def _with_main(asked: Act, facts: Facts, main: Facts) -> Act:
@@ -306,4 +320,4 @@ def amend(session: Session, number: str, attributes: Mapping[str, Any]) -> None:
     if unknown := set(attributes) - set(DESCRIBED):
         raise KeyError(f"not a description: {', '.join(sorted(unknown))}")
     if not session.connection().execute(update(ISSUE).where(ISSUE.c.number == number).values(**attributes)).rowcount:
-        raise Refused("archived", f"{number} is over and in the archive; its texts stay as they were")
+        raise Refused("archived", say("{number} is over and in the archive; its texts stay as they were", number=number))

@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.sqlite import sqlite3, wal_is_safe
+from workflows.sentence import say
 
 T = TypeVar("T")
 #: How often a transaction is tried that the database gave up for another's sake.
@@ -222,7 +223,7 @@ def translated(store: Store) -> Iterator[None]:
     except (OperationalError, DBAPIError) as error:
         said = f"{type(error.orig).__name__} {error.orig}".lower()
         if "deadlock" in said or "serializ" in said:
-            raise Contention(f"the database is busy with others ({store.name()})", "repeat it") from error
+            raise Contention(say("the database is busy with others ({name})", name=store.name()), "repeat it") from error
         for pattern, meaning, mend in TROUBLES:
             if pattern in said:
                 raise DatabaseTrouble(f"{meaning} ({store.name()})", mend) from error

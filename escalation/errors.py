@@ -12,6 +12,8 @@ EscalationError
         └── Contention
 """
 
+from workflows.sentence import Several, say
+
 
 class EscalationError(Exception):
     """Something was asked that cannot be done. `message` is for a person, `hint` says the mend."""
@@ -48,7 +50,7 @@ class Refused(EscalationError):
     status = 409
 
     def __init__(self, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
-        hint = f"allowed now: {', '.join(allowed)}" if allowed else "nothing is allowed for this party now"
+        hint = say("allowed now: {actions}", actions=Several(allowed)) if allowed else "nothing is allowed for this party now"
         super().__init__(message, hint)
         self.code = code
         self.allowed = allowed

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import NamedTuple
 
 from escalation.errors import UsageError
+from workflows.sentence import Several, say
 
 MEGABYTE = 1024 * 1024
 #: A name has at most so many characters and bytes; file systems take 255 bytes.
@@ -56,15 +57,20 @@ def check(name: str, data: bytes, limits: Limits) -> File:
     name = fit_name(name)
     kind = name.rpartition(".")[2].lower() if "." in name else ""
     if kind not in limits.kinds or kind not in KINDS:
-        allowed = " ".join(sorted(limits.kinds & KINDS.keys()))
-        raise BadFile(f"{name}: files of this kind are not taken", f"allowed: {allowed}")
+        allowed = Several(sorted(limits.kinds & KINDS.keys()))
+        raise BadFile(say("{name}: files of this kind are not taken", name=name), say("allowed: {allowed}", allowed=allowed))
     if not data:
-        raise BadFile(f"{name} is empty", "choose it again")
+        raise BadFile(say("{name} is empty", name=name), "choose it again")
     if len(data) > limits.megabytes * MEGABYTE:
-        raise BadFile(f"{name} is larger than {limits.megabytes} MB", "make it smaller, or split it")
+        raise BadFile(
+            say("{name} is larger than {megabytes} MB", name=name, megabytes=limits.megabytes), "make it smaller, or split it"
+        )
     content_type, looks_right = KINDS[kind]
     if not looks_right(data):
-        raise BadFile(f"{name} is not what its name says, or has macros", "save it again under the right kind, without macros")
+        raise BadFile(
+            say("{name} is not what its name says, or has macros", name=name),
+            "save it again under the right kind, without macros",
+        )
     return File(name, content_type, len(data), sha256(data).hexdigest(), data)
 
 

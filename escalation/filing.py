@@ -18,6 +18,7 @@ from escalation.models.desk import FileRow, UploadRow
 from notifications import attaching, outbox
 from notifications.attaching import ATTACHMENT
 from workflows.facts import Decision
+from workflows.sentence import say
 
 FILE = FileRow.__table__  # type: ignore[attr-defined]
 UPLOAD = UploadRow.__table__  # type: ignore[attr-defined]
@@ -48,7 +49,7 @@ def attach(connection: Connection, issue_id: int, seq: int, files: Iterable[File
         if each.digest in there:
             continue
         if len(there) >= PER_ISSUE:
-            raise BadFile(f"the issue has {PER_ISSUE} files already", "put what is new into one of them")
+            raise BadFile(say("the issue has {per_issue} files already", per_issue=PER_ISSUE), "put what is new into one of them")
         last += 1
         there[each.digest] = last
         _keep(connection, each, now)
@@ -97,7 +98,7 @@ def put_down(connection: Connection, user_id: int, place: str, files: Iterable[F
         connection.execute(row.on_conflict_do_update(index_elements=["user_id", "place", "digest"], set_=again))
     mine = select(func.count()).select_from(UPLOAD).where(UPLOAD.c.user_id == user_id)
     if (connection.execute(mine).scalar() or 0) > PER_USER:
-        raise BadFile(f"{PER_USER} files wait to be sent already", "send or remove some of them first")
+        raise BadFile(say("{per_user} files wait to be sent already", per_user=PER_USER), "send or remove some of them first")
 
 
 def waiting(connection: Connection, user_id: int, place: str, digests: Iterable[str] | None = None) -> list[File]:

@@ -24,6 +24,7 @@ from escalation.errors import EscalationError, Refused
 from escalation.models import Secret, UsedLink
 from escalation.world import WorldReader
 from notifications.outbox import Claimed
+from workflows.sentence import say
 
 SECRET = Secret.__table__  # type: ignore[attr-defined]
 USED = UsedLink.__table__  # type: ignore[attr-defined]
@@ -99,7 +100,7 @@ class Signer:
             raise BadLink("tampered", "this link is not one of ours, or its key is no longer in use") from error
         claim = Claim(number, action, party, datetime.fromtimestamp(expires, now.tzinfo), key)
         if now > claim.expires:
-            raise BadLink("expired", f"this link was good until {claim.expires:%Y-%m-%d %H:%M} and has run out")
+            raise BadLink("expired", say("this link was good until {at:%Y-%m-%d %H:%M} and has run out", at=claim.expires))
         return claim
 
     def actions(self, each: Claimed, facts: Mapping[str, str], now: datetime) -> Sequence[tuple[str, str]]:
@@ -171,7 +172,9 @@ class Links:
                 raise BadLink("used", USED_ALREADY)
             may = commands.actions_for(session, self.worlds.read(session), claim.number, claim.party, now)
         if claim.action not in may:
-            raise Refused("wrong_state", f"{claim.action} is no longer possible for {claim.number}", may)
+            raise Refused(
+                "wrong_state", say("{action} is no longer possible for {number}", action=claim.action, number=claim.number), may
+            )
         return claim
 
 

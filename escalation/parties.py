@@ -18,6 +18,7 @@ from escalation.queries import ISSUE
 from escalation.users import audit
 from escalation.world import World, touch
 from workflows.parties import Party
+from workflows.sentence import say
 
 #: What may be changed. `deputy` is a code or a name, empty: nobody.
 FIELDS = ("email", "deputy", "deputy_from", "deputy_until", "active")
@@ -27,7 +28,7 @@ def find(world: World, code: str) -> Party:
     """The party with this code or name, also one that is no longer active. Raises NotFound."""
     party = world.directory.find(code)
     if party is None:
-        raise NotFound(f"there is no party {code!r}", "`escalation party list` shows them")
+        raise NotFound(say("there is no party {code!r}", code=code), "`escalation party list` shows them")
     return party
 
 
@@ -49,7 +50,9 @@ def amend(session: Session, world: World, code: str, changes: dict[str, Any], no
     if after["deputy_id"] is None:
         values |= {"deputy_from": None, "deputy_until": None}
     elif after["deputy_from"] and after["deputy_until"] and after["deputy_until"] < after["deputy_from"]:
-        raise UsageError(f"{after['deputy_until']} is before {after['deputy_from']}", "mend one of the two dates")
+        raise UsageError(
+            say("{until} is before {start}", until=after["deputy_until"], start=after["deputy_from"]), "mend one of the two dates"
+        )
     different = {name: (getattr(row, name), value) for name, value in values.items() if getattr(row, name) != value}
     if not different:
         return ""
@@ -68,7 +71,7 @@ def amend(session: Session, world: World, code: str, changes: dict[str, Any], no
 def _address(text: str) -> str:
     text = text.strip()
     if text and (not EMAIL.fullmatch(text) or len(text) > LONGEST["email"]):
-        raise UsageError(f"{text!r} is no mail address", "write one like name@example.com, or leave it empty")
+        raise UsageError(say("{text!r} is no mail address", text=text), "write one like name@example.com, or leave it empty")
     return text
 
 
@@ -77,7 +80,7 @@ def _deputy(world: World, party: Party, text: str) -> int | None:
         return None
     found = find_party(world, text.strip())
     if found.id == party.id:
-        raise UsageError(f"{party.name} cannot stand in for itself", "name another party, or nobody")
+        raise UsageError(say("{name} cannot stand in for itself", name=party.name), "name another party, or nobody")
     return found.id
 
 

@@ -24,6 +24,7 @@ from escalation.world import World
 from notifications.among import among, among_given
 from notifications.outbox import WEBHOOK
 from workflows.facts import Facts, Request, Snapshot
+from workflows.sentence import say
 
 #: Rows are read this many at a time where a statement names them one by one.
 CHUNK = 1000
@@ -110,8 +111,10 @@ def load(connection: Connection, world: World, numbers: Iterable[str], now: date
         found |= {each.snapshot.facts.number: each for each in _loaded(connection, world, rows, now, objections=True)}
     if missing := [number for number in wanted if number not in found]:
         if lock and archived(connection, missing[0]) is not None:
-            raise Refused("archived", f"{missing[0]} is over and in the archive; raise a new issue that names it")
-        raise NotFound(f"there is no issue {missing[0]}", "`escalation list` shows all numbers")
+            raise Refused(
+                "archived", say("{number} is over and in the archive; raise a new issue that names it", number=missing[0])
+            )
+        raise NotFound(say("there is no issue {number}", number=missing[0]), "`escalation list` shows all numbers")
     return found
 
 
@@ -222,7 +225,7 @@ def one_row(connection: Connection, number: str) -> Any:
     """An open issue's whole row, or that of one closed not long ago. Raises NotFound."""
     row = connection.execute(_ONE, {"number": number}).first()
     if row is None:
-        raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
+        raise NotFound(say("there is no issue {number}", number=number), "`escalation list` shows all numbers")
     return row
 
 

@@ -17,6 +17,7 @@ from escalation.queries import ARCHIVED, ISSUE, REQUEST
 from escalation.world import World
 from notifications.among import among, among_given
 from workflows.parties import Party, Project
+from workflows.sentence import say
 
 #: Roles that see everything; an observer sees what their level does.
 ABOVE = ("province_office", "inspection_office", "sponsor_liaison", "sponsor_leader", "administrator")
@@ -130,7 +131,7 @@ def refuse_unseen(connection: Connection, seen: Sight, number: str) -> None:
     """Raises NotFound for an issue that is outside, in the words of one that does not exist."""
     told = {"number": number, "projects": [*seen.projects], "parties": [*seen.parties]}
     if not seen.everything and connection.execute(_SEEN, told).first() is None:
-        raise NotFound(f"there is no issue {number}", "`escalation list` shows all numbers")
+        raise NotFound(say("there is no issue {number}", number=number), "`escalation list` shows all numbers")
 
 
 def sees_project(seen: Sight, project: Project) -> bool:

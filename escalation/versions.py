@@ -16,6 +16,7 @@ from escalation.world import WORKFLOW, World, touch
 from workflows.comparing import Difference, differences
 from workflows.definition import Workflow
 from workflows.loading import BadDefinition, Problem, digest, loads
+from workflows.sentence import Several, say
 from workflows.soundness import check as sound
 
 
@@ -52,7 +53,10 @@ def take(session: Session, world: World, source: str, place: str, now: datetime,
     """Keeps a definition and makes it the one for new issues; its id. Raises UsageError for one that is not sound."""
     found = check(world, source, place)
     if found.workflow is None or found.problems:
-        raise UsageError(f"{place} cannot be used: {found.problems[0]}", "`escalation workflow check` names everything")
+        raise UsageError(
+            say("{place} cannot be used: {problem}", place=place, problem=found.problems[0]),
+            "`escalation workflow check` names everything",
+        )
     workflow = found.workflow
     if workflow.id not in world.sources:
         _add(session, workflow, source, now, active=False)
@@ -63,7 +67,10 @@ def take(session: Session, world: World, source: str, place: str, now: datetime,
 def choose(session: Session, world: World, version: str, now: datetime, *, by: str = "command line") -> None:
     """Makes a version that is in the store the one for new issues. Raises NotFound."""
     if version not in world.sources:
-        raise NotFound(f"there is no workflow version {version!r}", f"there are {', '.join(sorted(world.sources)) or 'none'}")
+        raise NotFound(
+            say("there is no workflow version {version!r}", version=version),
+            say("there are {known}", known=Several(sorted(world.sources) or ["none"])),
+        )
     _choose(session, version, world.active, now, by)
 
 

@@ -10,6 +10,7 @@ from workflows.facts import OPEN, Act, Decision, Refusal, Snapshot
 from workflows.hats import hats
 from workflows.machine import SKIPPING, UPWARDS, WITHIN_A_STAGE, NoSuchMove
 from workflows.rules import Rules
+from workflows.sentence import Several, say
 
 Move = Callable[[Snapshot, Act, Rules, datetime], Decision | Refusal]
 
@@ -82,19 +83,31 @@ def attempt(snapshot: Snapshot, wanted: Act, worn: frozenset[str], rules: Rules,
     status = snapshot.facts.status
     rows = [row for row in TABLE.get(wanted.action, ()) if status in row.statuses]
     if not rows:
-        return Refusal("wrong_state", f"{wanted.action} is not possible while an issue is {status}")
+        return Refusal(
+            "wrong_state", say("{action} is not possible while an issue is {status}", action=wanted.action, status=status)
+        )
     row = next((row for row in rows if worn & set(row.who)), None)
     if row is None:
-        who = ", ".join(sorted({hat for row in rows for hat in row.who}))
-        return Refusal("not_allowed", f"{wanted.action} is for the {who}; {wanted.actor.party.name} is not")
+        who = Several(sorted({hat for row in rows for hat in row.who}))
+        return Refusal(
+            "not_allowed",
+            say("{action} is for the {who}; {name} is not", action=wanted.action, who=who, name=wanted.actor.party.name),
+        )
     missing = [need for need in row.needs if not getattr(wanted, need)]
     if missing:
         options = " and ".join(f"--{need}" for need in missing)
-        return Refusal("incomplete", f"{wanted.action} needs {options}")
+        return Refusal(
+            "incomplete", say("{action} needs {options}", action=wanted.action, options=options, missing=Several(missing))
+        )
     try:
         return row.move(snapshot, wanted, rules, now)
     except NoSuchMove:
-        return Refusal("wrong_state", f"{wanted.action} is not possible from {snapshot.facts.stage}.{status}")
+        return Refusal(
+            "wrong_state",
+            say(
+                "{action} is not possible from {stage}.{status}", action=wanted.action, stage=snapshot.facts.stage, status=status
+            ),
+        )
 
 
 def allowed(snapshot: Snapshot, worn: frozenset[str], only: Container[str] = TABLE) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from workflows.deadlines import Duration
 from workflows.decision import lapsed
 from workflows.facts import Act, Card, Decision, Event, Refusal, Snapshot
 from workflows.rules import BLANK, Rules
+from workflows.sentence import say
 
 
 def end(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision | Refusal:
@@ -36,9 +37,9 @@ def merge(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decis
     if wanted.into == snapshot.facts.number:
         return Refusal("wrong_target", "an issue cannot be merged into itself; name another with --into")
     if not wanted.into_open:
-        return Refusal("wrong_target", f"{wanted.into} is not an open issue; name an open one with --into")
+        return Refusal("wrong_target", say("{into} is not an open issue; name an open one with --into", into=wanted.into))
     if not wanted.into_same_project:
-        return Refusal("wrong_target", f"{wanted.into} is of another project and this is not a common problem")
+        return Refusal("wrong_target", say("{into} is of another project and this is not a common problem", into=wanted.into))
     changes = {**_cleared(), "status": rules.state(snapshot.facts, "merge").status, "closed_at": now}
     return Decision(
         "merge",
@@ -56,7 +57,7 @@ def resolve(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Dec
     """The handler says it is solved; its clock stops and the coordinator's begins."""
     open_tasks = [each for each in snapshot.requests if each.kind == "co_handling"]
     if open_tasks and not wanted.note:
-        return Refusal("open_tasks", f"{len(open_tasks)} sub-task(s) are still open; say why with --note")
+        return Refusal("open_tasks", say("{count} sub-task(s) are still open; say why with --note", count=len(open_tasks)))
     facts = snapshot.facts
     changes = {
         "status": rules.state(facts, "resolve").status,
@@ -99,7 +100,14 @@ def close(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decis
         return Refusal("own_organ", "nobody closes what their own organ handled; the coordinator one level up does")
     stage = rules.workflow.stage(facts.stage)
     if stage.confirmed_by is not None and not facts.confirmed:
-        return Refusal("unconfirmed", f"the {stage.confirmed_by} has to confirm first (`act {facts.number} confirm`)")
+        return Refusal(
+            "unconfirmed",
+            say(
+                "the {confirmed_by} has to confirm first (`act {number} confirm`)",
+                confirmed_by=stage.confirmed_by,
+                number=facts.number,
+            ),
+        )
     changes = {**_cleared(), "status": rules.state(facts, "close").status, "closed_at": now}
     return Decision(
         "close",
@@ -128,7 +136,9 @@ def reopen(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Deci
     """It was not solved: back to the level that closed it, with half the original limit."""
     facts, policy = snapshot.facts, rules.workflow.reopening
     if facts.closed_at is not None and now > facts.closed_at + timedelta(days=policy.within_days):
-        return Refusal("too_late", f"it was closed over {policy.within_days} days ago; raise a new issue")
+        return Refusal(
+            "too_late", say("it was closed over {within_days} days ago; raise a new issue", within_days=policy.within_days)
+        )
     limit = rules.limit(facts.stage, facts.severity)
     half = Duration(max(1, ceil(limit.amount * policy.share)), limit.unit)
     state = rules.state(facts, "reopen")

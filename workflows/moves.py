@@ -8,6 +8,7 @@ from workflows.decision import go_up, lapsed
 from workflows.facts import Act, Decision, Event, Facts, Refusal, Request, Snapshot
 from workflows.parties import Party, Post, Route
 from workflows.rules import BLANK, Rules
+from workflows.sentence import Several, say
 
 
 def newborn(rules: Rules, route: Route, stage: str, raised_at: datetime, **told: Any) -> Facts:
@@ -76,7 +77,9 @@ def _new_stay(facts: Facts, rules: Rules, now: datetime, trigger: str, post: Pos
 def _wrong_level(party: Party, stage: str) -> Refusal | None:
     if party.level == stage:
         return None
-    return Refusal("wrong_party", f"{party.name} is not of level {stage}; name an organ of that level")
+    return Refusal(
+        "wrong_party", say("{name} is not of level {stage}; name an organ of that level", name=party.name, stage=stage)
+    )
 
 
 def acknowledge(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Decision:
@@ -98,13 +101,13 @@ def reassign(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> De
     if wrong := _wrong_level(wanted.to, snapshot.route.directory.by_id[facts.lead_id].level):
         return wrong
     if wanted.to.id == facts.lead_id:
-        return Refusal("wrong_party", f"{wanted.to.name} already leads; name another organ")
+        return Refusal("wrong_party", say("{name} already leads; name another organ", name=wanted.to.name))
     changes = handed_over(facts, rules, now, wanted.to, rules.workflow.stage(facts.stage).responsible == "sponsor")
     changes["status"] = rules.state(facts, "reassign").status
     if wanted.until is not None:
         granted = rules.calendar.closing(wanted.until)
         if granted <= now:
-            return Refusal("bad_date", f"the new deadline {wanted.until} is not ahead; give a later --until")
+            return Refusal("bad_date", say("the new deadline {until} is not ahead; give a later --until", until=wanted.until))
         changes |= given_deadline(facts, rules, now, granted)
     return Decision(
         "reassign",
@@ -157,9 +160,9 @@ def delegate(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> De
     assert wanted.to is not None and wanted.until is not None
     lead = snapshot.route.directory.by_id[snapshot.facts.lead_id]
     if wanted.to.organ != lead.organ or wanted.to.id == lead.id:
-        return Refusal("wrong_party", f"{wanted.to.name} is not a colleague in {lead.organ}")
+        return Refusal("wrong_party", say("{name} is not a colleague in {organ}", name=wanted.to.name, organ=lead.organ))
     if wanted.until < rules.calendar.local_day(now):
-        return Refusal("bad_date", f"{wanted.until} is past; give an end date from today on")
+        return Refusal("bad_date", say("{until} is past; give an end date from today on", until=wanted.until))
     changes = {"delegate_id": wanted.to.id, "delegate_until": wanted.until}
     detail = {"to": wanted.to.code, "until": wanted.until.isoformat()}
     return Decision("delegate", changes, events=(Event("delegated"),), reason=wanted.reason, detail=detail)
@@ -170,7 +173,7 @@ def report_progress(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime
     facts = snapshot.facts
     least = rules.workflow.progress_text_at_least
     if len(wanted.reason.strip()) < least:
-        return Refusal("incomplete", f"say what has been done, in {least} characters or more")
+        return Refusal("incomplete", say("say what has been done, in {least} characters or more", least=least))
     changes: dict[str, Any] = {"reports_missed": 0}
     if facts.status == "processing":
         changes["report_due_at"] = rules.report_due_at(facts.severity, now)
@@ -213,7 +216,7 @@ def escalate_skip(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) 
     """Straight to the top, for what is urgent and on a leader's instruction."""
     allowed = rules.workflow.skip_severities
     if snapshot.facts.severity not in allowed:
-        return Refusal("not_allowed", f"only issues that are {', '.join(allowed)} may skip a stage")
+        return Refusal("not_allowed", say("only issues that are {allowed} may skip a stage", allowed=Several(allowed)))
     return go_up(
         snapshot,
         rules,
@@ -231,13 +234,13 @@ def remand(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Deci
     facts = snapshot.facts
     assert wanted.to is not None
     if wanted.to.level not in rules.workflow.level:
-        return Refusal("wrong_party", f"{wanted.to.name} is of no stage; name an organ of a lower one")
+        return Refusal("wrong_party", say("{name} is of no stage; name an organ of a lower one", name=wanted.to.name))
     changes = _new_stay(facts, rules, now, f"remand_to_{wanted.to.level}", Post(wanted.to.id, wanted.to.id, 0))
     changes["returns_to"] = facts.stage
     if wanted.until is not None:
         at = rules.calendar.closing(wanted.until)
         if at <= now:
-            return Refusal("bad_date", f"the deadline {wanted.until} is not ahead; give a later --until")
+            return Refusal("bad_date", say("the deadline {until} is not ahead; give a later --until", until=wanted.until))
         changes |= given_deadline(facts, rules, now, at)
         changes["ack_due_at"] = min(changes["ack_due_at"], at)
     return Decision(
@@ -267,17 +270,19 @@ def bad_pause(rules: Rules, now: datetime, wanted: Act) -> Refusal | None:
     reason = next((each for each in policy.reasons if key in (each.key, each.name.zh, each.name.en)), None)
     if reason is None:
         known = ", ".join(f"{each.key} {each.name.zh}" for each in policy.reasons)
-        return Refusal("bad_reason", f"{key!r} is no reason for a pause; the list: {known}")
+        return Refusal("bad_reason", say("{key!r} is no reason for a pause; the list: {known}", key=key, known=known))
     today = rules.calendar.local_day(now)
     if wanted.until <= today:
-        return Refusal("bad_date", f"{wanted.until} is not ahead; give a later date to resume")
+        return Refusal("bad_date", say("{until} is not ahead; give a later date to resume", until=wanted.until))
     last = today + timedelta(days=policy.at_most_days)
     if reason.until is not None:
         month, day = (int(part) for part in reason.until.split("-"))
         season = today.replace(month=month, day=day)
         last = max(last, season if season >= today else season.replace(year=today.year + 1))
     if wanted.until > last:
-        return Refusal("bad_date", f"a pause for {reason.key} ends by {last}; give an earlier date to resume")
+        return Refusal(
+            "bad_date", say("a pause for {key} ends by {last}; give an earlier date to resume", key=reason.key, last=last)
+        )
     return None
 
 

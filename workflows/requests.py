@@ -9,6 +9,7 @@ from workflows.decision import go_up, lapsed
 from workflows.facts import Act, Decision, Event, Refusal, Request, Snapshot
 from workflows.hats import coordinates
 from workflows.rules import Rules
+from workflows.sentence import Several, say
 
 #: Requests that somebody above approves or denies.
 DECIDED = ("extension", "suspension", "objection", "transfer", "escalation")
@@ -20,7 +21,7 @@ def _ask(
     snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime, kind: str, decide_by: datetime, decider: str
 ) -> Decision | Refusal:
     if kind in DECIDED and any(each.kind == kind for each in snapshot.requests):
-        return Refusal("already_asked", f"a request for {kind} is waiting for a decision already")
+        return Refusal("already_asked", say("a request for {kind} is waiting for a decision already", kind=kind))
     request = Request(
         issue_id=snapshot.facts.id,
         no=0,
@@ -49,16 +50,21 @@ def extension(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> D
     facts, policy, calendar = snapshot.facts, rules.workflow.extension, rules.calendar
     assert wanted.until is not None
     if facts.overdue_at is not None or not moves.still_allowed(facts, rules, now, policy.ask_before):
-        return Refusal("too_late", f"an extension is asked for {policy.ask_before} before the deadline at the latest")
+        return Refusal(
+            "too_late",
+            say("an extension is asked for {ask_before} before the deadline at the latest", ask_before=policy.ask_before),
+        )
     if facts.extensions >= policy.times:
-        return Refusal("too_often", f"it has been extended {facts.extensions} time(s); no more are granted")
+        return Refusal(
+            "too_often", say("it has been extended {extensions} time(s); no more are granted", extensions=facts.extensions)
+        )
     assert facts.due_at is not None
     longer = calendar.working_days_between(calendar.due_day(facts.due_at), wanted.until)
     share = ceil(rules.limit(facts.stage, facts.severity).amount * policy.at_most_share)
     most = min(policy.at_most.amount, share)
     last = calendar.add_working_days(calendar.due_day(facts.due_at), most)
     if longer < 1 or wanted.until > last:
-        return Refusal("bad_date", f"the new deadline lies after the old one and by {last} at the latest")
+        return Refusal("bad_date", say("the new deadline lies after the old one and by {last} at the latest", last=last))
     decider = "coordinator" if facts.extensions == 0 else "superior"
     return _ask(snapshot, wanted, rules, now, "extension", rules.after(now, policy.decide), decider)
 
@@ -74,7 +80,7 @@ def object_(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> Dec
     """'Not our duty': within the window after the dispatch, once an organ and issue; the coordinator's word is final."""
     facts, policy = snapshot.facts, rules.workflow.objection
     if facts.dispatched_at is None or now > rules.after(facts.dispatched_at, policy.within):
-        return Refusal("too_late", f"an objection is made within {policy.within} of the dispatch")
+        return Refusal("too_late", say("an objection is made within {within} of the dispatch", within=policy.within))
     if facts.lead_id in snapshot.objectors:
         return Refusal("too_often", "this organ has objected to this issue before; the coordinator's decision stands")
     calendar = rules.calendar
@@ -93,7 +99,7 @@ def transfer(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> De
     assert wanted.to is not None
     lead = snapshot.route.directory.by_id[snapshot.facts.lead_id]
     if wanted.to.level != lead.level or wanted.to.id == lead.id:
-        return Refusal("wrong_party", f"{wanted.to.name} is not another organ of level {lead.level}")
+        return Refusal("wrong_party", say("{name} is not another organ of level {level}", name=wanted.to.name, level=lead.level))
     return _ask(snapshot, wanted, rules, now, "transfer", rules.after(now, rules.workflow.transfer.decide), "coordinator")
 
 
@@ -131,8 +137,11 @@ def _chosen(snapshot: Snapshot, wanted: Act, kinds: tuple[str, ...], mine: bool)
     if not waiting:
         return Refusal("no_request", "no such request is waiting")
     if len(waiting) > 1:
-        listed = ", ".join(f"{each.no} ({each.kind})" for each in waiting)
-        return Refusal("which_request", f"several are waiting: {listed}; name one with --request")
+        listed = Several(f"{each.no} ({each.kind})" for each in waiting)
+        numbers = Several(str(each.no) for each in waiting)
+        return Refusal(
+            "which_request", say("several are waiting: {listed}; name one with --request", listed=listed, numbers=numbers)
+        )
     return waiting[0]
 
 
@@ -172,7 +181,9 @@ def _decidable(snapshot: Snapshot, wanted: Act) -> Request | Refusal:
         stages = route.workflow.stages
         stage = stages[min(route.workflow.level[stage] + 1, len(stages) - 1)].key
     if not any(coordinates(party, route, stage) for party in wanted.actor.acts_for):
-        return Refusal("not_allowed", f"this {request.kind} is decided by the coordinator at stage {stage}")
+        return Refusal(
+            "not_allowed", say("this {kind} is decided by the coordinator at stage {stage}", kind=request.kind, stage=stage)
+        )
     return request
 
 

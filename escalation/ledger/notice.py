@@ -5,6 +5,7 @@ import json
 from datetime import date
 
 from escalation.errors import UsageError
+from workflows.sentence import say
 
 Days = dict[date, tuple[bool, str]]
 
@@ -21,18 +22,21 @@ def read(text: str, place: str) -> Days:
         lines = enumerate(csv.reader(text.splitlines()), 1)
         return {_day(row, number): _working(row, number) for number, row in lines if row}
     except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        raise UsageError(f"{place}: {error}", 'a CSV line is "2027-02-05,holiday,Spring Festival"; JSON has "days"') from error
+        raise UsageError(
+            say("{place}: {error}", place=place, error=error.args[0] if error.args else error),
+            'a CSV line is "2027-02-05,holiday,Spring Festival"; JSON has "days"',
+        ) from error
 
 
 def _day(row: list[str], number: int) -> date:
     try:
         return date.fromisoformat(row[0].strip())
     except ValueError as error:
-        raise ValueError(f"line {number}: {row[0]!r} is no date") from error
+        raise ValueError(say("line {number}: {text!r} is no date", number=number, text=row[0])) from error
 
 
 def _working(row: list[str], number: int) -> tuple[bool, str]:
     kind = row[1].strip().lower() if len(row) > 1 else ""
     if kind not in ("working", "holiday", "上班", "放假"):
-        raise ValueError(f"line {number}: {kind!r} is neither working nor holiday")
+        raise ValueError(say("line {number}: {text!r} is neither working nor holiday", number=number, text=kind))
     return kind in ("working", "上班"), row[2].strip() if len(row) > 2 else ""

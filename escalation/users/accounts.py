@@ -13,6 +13,7 @@ from escalation.errors import NotFound, UsageError
 from escalation.models.users import UserParty, UserRow, WebSession
 from escalation.users import audit
 from escalation.users.passwords import hashed, refuse_weak
+from workflows.sentence import Several, say
 
 USER = UserRow.__table__  # type: ignore[attr-defined]
 ACTS = UserParty.__table__  # type: ignore[attr-defined]
@@ -54,7 +55,7 @@ def find(session: Session, login: str) -> UserRow:
     row = session.connection().execute(select(USER.c.id).where(USER.c.login == login.strip().lower())).scalar()
     found = session.get(UserRow, row) if row is not None else None
     if found is None:
-        raise NotFound(f"there is no user {login!r}", "`escalation user list` shows them")
+        raise NotFound(say("there is no user {login!r}", login=login), "`escalation user list` shows them")
     return found
 
 
@@ -73,11 +74,15 @@ def add(
     """A new user. Raises UsageError when the login is taken or cannot be one, or the password is too short."""
     login = login.strip().lower()
     if not LOGIN.fullmatch(login):
-        raise UsageError(f"{login!r} cannot be a login", "2 to 64 of a-z, 0-9 and . _ @ -, beginning with a letter or digit")
+        raise UsageError(
+            say("{login!r} cannot be a login", login=login), "2 to 64 of a-z, 0-9 and . _ @ -, beginning with a letter or digit"
+        )
     if session.connection().execute(select(USER.c.id).where(USER.c.login == login)).first():
-        raise UsageError(f"there is a user {login} already", "name another login")
+        raise UsageError(say("there is a user {login} already", login=login), "name another login")
     if language not in LANGUAGES:
-        raise UsageError(f"there is no language {language!r}", f"use one of {', '.join(LANGUAGES)}")
+        raise UsageError(
+            say("there is no language {language!r}", language=language), say("use one of {known}", known=Several(LANGUAGES))
+        )
     refuse_weak(password, (login, name))
     row = UserRow(
         login=login,
@@ -140,7 +145,9 @@ def set_parties(session: Session, now: datetime, login: str, parties: Iterable[i
 def set_language(session: Session, login: str, language: str) -> None:
     """The language in which a user reads the pages. Raises NotFound, UsageError."""
     if language not in LANGUAGES:
-        raise UsageError(f"there is no language {language!r}", f"use one of {', '.join(LANGUAGES)}")
+        raise UsageError(
+            say("there is no language {language!r}", language=language), say("use one of {known}", known=Several(LANGUAGES))
+        )
     find(session, login).language = language
 
 

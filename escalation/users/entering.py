@@ -14,6 +14,7 @@ from escalation.models.users import UserRow, WebSession
 from escalation.users import accounts, audit
 from escalation.users.accounts import SESSION, USER, User, user
 from escalation.users.passwords import fits, hashed, is_old
+from workflows.sentence import say
 
 #: A sign of life is written at most this often, so that looking at pages does not write.
 SIGN_EVERY = timedelta(minutes=5)
@@ -67,7 +68,9 @@ def digest(token: str) -> bytes:
 def refuse_hammering(session: Session, now: datetime, address: str, limits: Limits) -> None:
     """Raises TooMany when too many passwords from this address were wrong."""
     if audit.count(session, "login_failed", address, now - limits.window) >= limits.from_one_address:
-        raise TooMany("too many wrong passwords from here", f"wait {int(limits.window.total_seconds() // 60)} minutes")
+        raise TooMany(
+            "too many wrong passwords from here", say("wait {minutes} minutes", minutes=int(limits.window.total_seconds() // 60))
+        )
 
 
 def check(

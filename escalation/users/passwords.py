@@ -6,6 +6,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from escalation.errors import UsageError
+from workflows.sentence import say
 
 #: ASVS 5, 6.2: twelve characters or more, any characters, and no rules of composition.
 SHORTEST, LONGEST = 12, 200
@@ -37,7 +38,10 @@ def refuse_weak(password: str, about: Iterable[str] = ()) -> None:
 def hashed(password: str) -> str:
     """The hash of a new password. Raises UsageError when it is too short or too long."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise UsageError(f"a password has {SHORTEST} to {LONGEST} characters", "a sentence is easy to remember and hard to guess")
+        raise UsageError(
+            say("a password has {shortest} to {longest} characters", shortest=SHORTEST, longest=LONGEST),
+            "a sentence is easy to remember and hard to guess",
+        )
     return _HASHER.hash(password)
 
 

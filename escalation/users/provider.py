@@ -27,6 +27,7 @@ from escalation.errors import EscalationError, Unusable
 from escalation.models.users import UserRow, UserSubject
 from escalation.users import audit
 from escalation.users.accounts import LOGIN, USER, User, user
+from workflows.sentence import say
 
 SUBJECT = UserSubject.__table__  # type: ignore[attr-defined]
 #: A provider signs with its private key; with what everybody could know (HS256) or nothing (none) it does not.
@@ -88,7 +89,7 @@ class Provider:
                 url, _ = client.create_authorization_url(told["authorization_endpoint"], state, code_verifier=verifier, **more)
         except TROUBLE as error:
             raise ProviderTrouble(
-                f"the identity provider cannot be asked: {error}", "try again, or log in by password"
+                say("the identity provider cannot be asked: {error}", error=error), "try again, or log in by password"
             ) from error
         return Begun(url, state, nonce, verifier)
 
@@ -102,7 +103,8 @@ class Provider:
             return self._checked(token, keys, begun, now)
         except TROUBLE as error:
             raise NotVouched(
-                f"the identity provider's answer is not good: {type(error).__name__}: {error}", "log in again"
+                say("the identity provider's answer is not good: {kind}: {error}", kind=type(error).__name__, error=error),
+                "log in again",
             ) from error
 
     def _client(self) -> OAuth2Client:

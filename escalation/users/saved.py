@@ -7,6 +7,7 @@ from sqlmodel import Session
 
 from escalation.errors import UsageError
 from escalation.models.desk import ViewRow
+from workflows.sentence import say
 
 VIEW = ViewRow.__table__  # type: ignore[attr-defined]
 MOST, LONGEST = 30, 40
@@ -22,10 +23,10 @@ def keep(session: Session, user_id: int, name: str, query: str, now: datetime) -
     """A list gets a name, or a name another list. Raises UsageError."""
     name = " ".join("".join(each for each in name if each.isprintable()).split())
     if not 1 <= len(name) <= LONGEST:
-        raise UsageError(f"a name has 1 to {LONGEST} characters", "say in a word or two what is in it")
+        raise UsageError(say("a name has 1 to {longest} characters", longest=LONGEST), "say in a word or two what is in it")
     mine = select(func.count()).select_from(VIEW).where(VIEW.c.user_id == user_id, VIEW.c.name != name)
     if (session.connection().execute(mine).scalar() or 0) >= MOST:
-        raise UsageError(f"there are {MOST} lists with a name already", "take one away first")
+        raise UsageError(say("there are {most} lists with a name already", most=MOST), "take one away first")
     session.merge(ViewRow(user_id=user_id, name=name, query=query, saved_at=now))
 
 

@@ -14,6 +14,7 @@ from escalation.models.users import ApiToken, UserRow
 from escalation.users import audit
 from escalation.users.accounts import User, find, user
 from escalation.users.entering import SIGN_EVERY, digest
+from workflows.sentence import Several, say
 
 TOKEN = ApiToken.__table__  # type: ignore[attr-defined]
 SCOPES = ("read", "act", "admin")
@@ -42,8 +43,8 @@ def make(
     """A new token, told this once. Raises NotFound, UsageError."""
     wanted = list(dict.fromkeys(scopes))
     if not wanted or (unknown := [each for each in wanted if each not in SCOPES]):
-        said = f"there is no scope {unknown[0]!r}" if wanted else "a token needs a scope"
-        raise UsageError(said, f"use some of {', '.join(SCOPES)}")
+        said = say("there is no scope {name!r}", name=unknown[0]) if wanted else "a token needs a scope"
+        raise UsageError(said, say("use some of {known}", known=Several(SCOPES)))
     row = find(session, login)
     assert row.id is not None
     token = PREFIX + secrets.token_urlsafe(32)
@@ -77,7 +78,7 @@ def revoke(session: Session, now: datetime, number: int, *, by: str = "command l
     """Ends a token. Raises NotFound."""
     row = session.get(ApiToken, number)
     if row is None:
-        raise NotFound(f"there is no token {number}", "`escalation user token --list` shows them")
+        raise NotFound(say("there is no token {number}", number=number), "`escalation user token --list` shows them")
     row.revoked_at = row.revoked_at or now
     audit.note(session, now, by, "token_revoked", f"{number}: {row.name}")
 

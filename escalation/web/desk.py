@@ -21,6 +21,7 @@ from escalation.users.entering import Limits
 from escalation.web.pacing import Pace, cost
 from escalation.world import World
 from workflows.parties import Party
+from workflows.sentence import say
 
 T = TypeVar("T")
 #: Where a password that somebody else chose is enough.
@@ -147,13 +148,13 @@ class Desk:
         for party in self.parties(world):
             if party.code == code or not code:
                 return party
-        said = f"you do not act for {code!r}" if code else "you act for nobody"
+        said = say("you do not act for {code!r}", code=code) if code else "you act for nobody"
         raise NotFound(said, "an administrator says whom a user acts for")
 
     def refuse_without(self, scope_: str) -> None:
         """Raises NotGranted for a token without this scope."""
         if scope_ not in self.scopes:
-            raise NotGranted(f"this token has no scope {scope_}", "make one that has: `escalation user token`")
+            raise NotGranted(say("this token has no scope {scope}", scope=scope_), "make one that has: `escalation user token`")
 
 
 def house(request: Request) -> House:
@@ -227,7 +228,7 @@ class Posted:
                 return found
             raise ValueError(name)
         except ValueError as error:
-            raise UsageError(f"{name} is no number", "go back and load the page again") from error
+            raise UsageError(say("{name} is no number", name=name), "go back and load the page again") from error
 
 
 async def posted(request: Request) -> Posted:

@@ -13,6 +13,7 @@ from escalation.errors import NotFound
 from escalation.filekinds import BadFile, File, check
 from escalation.scope import Sight
 from escalation.web.desk import Desk, Posted
+from workflows.sentence import say
 
 #: A file of an issue is never shown as a page of ours: it is saved, and nothing in it runs.
 HEADERS = {
@@ -50,7 +51,7 @@ def all_of(session: Session, given: Posted, place: str, new: Iterable[File]) -> 
     files = {each.digest: each for each in (*before, *new)}
     most = given.desk.app.settings.files.limits.at_once
     if len(files) > most:
-        raise BadFile(f"{len(files)} files are too many at once", f"{most} at most")
+        raise BadFile(say("{count} files are too many at once", count=len(files)), say("{most} at most", most=most))
     return tuple(files.values())
 
 
@@ -79,7 +80,7 @@ def named(session: Session, desk: Desk, digests: Sequence[str]) -> tuple[File, .
     found = filing.waiting(session.connection(), desk.user.id, PROGRAMS, digests) if digests else []
     missing = set(digests) - {each.digest for each in found}
     if missing:
-        raise NotFound(f"file {min(missing)} was not brought", "send it to /api/v1/files first")
+        raise NotFound(say("file {digest} was not brought", digest=min(missing)), "send it to /api/v1/files first")
     return tuple(found)
 
 

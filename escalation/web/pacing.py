@@ -9,6 +9,7 @@ from threading import Lock
 from fastapi import Request
 
 from escalation.errors import EscalationError
+from workflows.sentence import say
 
 #: What a search, a form or an action takes out of the bucket beside a page; and what reads or writes a lot at once.
 DEAR, DEAREST = 5, 20
@@ -26,7 +27,7 @@ class TooFast(EscalationError):
     status = 429
 
     def __init__(self, seconds: int) -> None:
-        super().__init__("too many requests in a short time", f"wait {seconds} seconds, then go on")
+        super().__init__("too many requests in a short time", say("wait {seconds} seconds, then go on", seconds=seconds))
         self.headers = {"Retry-After": str(seconds)}
 
 

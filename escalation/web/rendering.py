@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from escalation.browsing import MANY
 from escalation.web import words
+from escalation.web.sentences import in_chinese
 
 #: Stage -> its name in Chinese and in English.
 Stages = Mapping[str, tuple[str, str]]
@@ -46,6 +47,12 @@ def environment(language: str) -> Environment:
     def word(code: str, table: str) -> str:
         return words.word(table, code, language)
 
+    def said(text: str) -> Markup:
+        """What the program says when it says no; English where Chinese has no words for it."""
+        if english:
+            return escape(text)
+        return escape(known) if (known := in_chinese(text)) else Markup('<span lang="en">{}</span>').format(text)
+
     @lru_cache(maxsize=ROWS)
     def drawn(macro: str, shown: tuple[Any, ...], stage: str, zone: str, *more: object) -> Markup:
         found: Callable[..., Markup] = getattr(made.get_template("macros.html").module, macro)
@@ -79,7 +86,8 @@ def environment(language: str) -> Environment:
         "same": lambda values: [(value, value) for value in values],
         "moment": _moment(english),
         "day": _day(english),
-        "span": _span(english),
+        "span": lambda text: words.span(text, language),
+        "said": said,
         "stage": stage_name,
         "actor": lambda name: say("系统", "the system") if name == "system" else name,
         "lines": lines,
@@ -135,19 +143,6 @@ def _day(english: bool) -> Callable[..., str]:
                 return "—"
             day = local.date()
         return f"{day:%a} {day.day} {day:%b}" if english else f"{day.month}月{day.day}日 {WEEKDAYS[day.weekday()]}"
-
-    return told
-
-
-#: The unit of a limit, as people say it.
-UNITS = {"wd": ("个工作日", "working days"), "wh": ("个工作小时", "working hours"), "h": ("小时", "hours")}
-
-
-def _span(english: bool) -> Callable[[str], str]:
-    def told(span: str) -> str:
-        """A limit in words: `10wd` is ten working days."""
-        unit = span.lstrip("0123456789")
-        return f"{span.removesuffix(unit)} {UNITS[unit][english]}" if unit in UNITS else span
 
     return told
 

@@ -347,6 +347,8 @@ co_handling 协办 a sub-task
 consultation 被征求意见 its opinion was asked
 before 原承办单位 led before
 """)
+#: The unit of a limit.
+UNIT: Pairs = {"wd": ("个工作日", "working days"), "wh": ("个工作小时", "working hours"), "h": ("小时", "hours")}
 #: Days off, as the calendar names them.
 DAY_OFF: Pairs = {
     name: (chinese, name)
@@ -382,3 +384,9 @@ def word(table: str, code: str, language: str) -> str:
     """A code in the reader's language; the code itself where it has no word."""
     pair = TABLES[table].get(code)
     return code if pair is None else pair[language == "en"]
+
+
+def span(text: str, language: str) -> str:
+    """A limit in words: `10wd` is ten working days."""
+    unit = text.lstrip("0123456789")
+    return f"{text.removesuffix(unit)} {word('unit', unit, language)}" if unit in UNIT else text

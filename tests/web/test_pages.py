@@ -118,6 +118,19 @@ def test_a_refusal_is_said_beside_the_form(small: Office) -> None:
     assert 'value="2027-09-01"' in refused.text
 
 
+def test_a_no_is_said_in_the_language_of_who_reads_it(small: Office) -> None:
+    """The sentence of the rule and what it names; the page has no other language in it."""
+    number = small.town.dispatched()
+    small.town.act(number, "acknowledge", "PT0033")
+    wanted = {"reason": "设备晚到", "until": "2027-06-01"}
+    chinese = small.person("li", "PT0033").act(number, "request_extension", **wanted)
+    assert chinese.status_code == 409
+    assert re.search("新时限须晚于原时限，最迟到2026年\\d+月\\d+日", chinese.text)
+    assert 'span lang="en"' not in chinese.text
+    english = small.person("lee", "PT0033", language="en").act(number, "request_extension", **wanted)
+    assert "the new deadline lies after the old one and by 2026-" in english.text
+
+
 def test_what_is_not_possible_says_why(small: Office) -> None:
     handler = small.person("handler", HANDLER)
     number = small.town.dispatched(severity="urgent")

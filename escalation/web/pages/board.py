@@ -14,6 +14,7 @@ from escalation.web import seeing
 from escalation.web.pages.showing import show, stage_names, stages_in_use
 from escalation.web.pages.todo import Seated
 from escalation.world import PROJECT, World
+from workflows.sentence import say
 
 router = APIRouter()
 #: A light, or "" where the clock stands, as the board counts it.
@@ -68,7 +69,7 @@ def project(desk: Seated, code: str) -> Response:
     def told(session: Session, world: World, seen: Sight) -> dict[str, Any]:
         known = world.project_by_code.get(code)
         if known is None or not sees_project(seen, known):
-            raise NotFound(f"there is no project {code!r} in the ledger", "see the list of projects")
+            raise NotFound(say("there is no project {code!r} in the ledger", code=code), "see the list of projects")
         row = session.connection().execute(select(PROJECT).where(PROJECT.c.id == known.id)).one()
         wanted = browsing.Filter(project=code, sort="due")
         items = browsing.page(session, world, seen, wanted, desk.now, limit=browsing.MOST).items

@@ -20,6 +20,7 @@ from escalation.web.desk import Desk, Posted
 from escalation.web.pages.issue import Form
 from escalation.web.pages.showing import show
 from escalation.world import World
+from workflows.sentence import say
 
 router = APIRouter()
 #: How a form names a ticked row; the value is the version that the person has seen.
@@ -53,7 +54,10 @@ def done(given: Form) -> Response:
 def _ticked(given: Posted) -> dict[str, int | None]:
     found = {name.removeprefix(ROW): given.number(name) for name in given.values if name.startswith(ROW)}
     if not 1 <= len(found) <= MOST:
-        raise UsageError("no issue is ticked" if not found else f"{len(found)} issues are too many at once", f"tick 1 to {MOST}")
+        raise UsageError(
+            "no issue is ticked" if not found else say("{count} issues are too many at once", count=len(found)),
+            say("tick 1 to {most}", most=MOST),
+        )
     return found
 
 

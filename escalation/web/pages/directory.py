@@ -16,6 +16,7 @@ from escalation.web.pages.admin import Administrator, Form
 from escalation.web.pages.showing import show, stage_names
 from escalation.world import World
 from workflows.parties import ROLES
+from workflows.sentence import say
 
 router = APIRouter(prefix="/admin")
 #: So many rows are shown; a search finds the others.
@@ -94,7 +95,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date", "write it as 2026-11-30") from error
+        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 @router.get("/categories")

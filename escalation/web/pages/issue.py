@@ -26,6 +26,7 @@ from escalation.web.words import word
 from escalation.world import World
 from workflows.facts import STATUSES
 from workflows.parties import NobodyAnswers
+from workflows.sentence import say
 from workflows.statechart import chart
 
 router = APIRouter()
@@ -224,7 +225,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date", "write it as 2026-11-30") from error
+        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 def again(given: Posted, number: str, action: str, error: EscalationError, new: tuple[File, ...] = ()) -> Response:

@@ -15,6 +15,7 @@ from escalation.errors import EscalationError, NotFound, UsageError
 from escalation.links import WORDS, Claim
 from escalation.web.desk import Desk, House, form, house, language_of, refuse_foreign, seated
 from escalation.web.rendering import render
+from workflows.sentence import say
 
 router = APIRouter(prefix="/a")
 #: What has to be said with an action, by its field in the form.
@@ -54,7 +55,7 @@ def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(text.strip()) if text.strip() else None
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date", "write it as 2026-11-30") from error
+        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 def _refuse_others(request: Request, here: House, claim: Claim) -> None:

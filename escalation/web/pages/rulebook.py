@@ -18,6 +18,7 @@ from escalation.web.pages.showing import show
 from escalation.world import World
 from workflows.calendar import WorkCalendar
 from workflows.diagram import svg
+from workflows.sentence import say
 
 router = APIRouter(prefix="/admin")
 #: So many deadlines that move are named.
@@ -74,7 +75,7 @@ def version(desk: Administrator, version: str) -> Response:
 
     def told(session: Session, world: World, seen: Sight) -> dict[str, Any]:
         if version not in world.sources:
-            raise NotFound(f"there is no workflow version {version!r}", "see the list of versions")
+            raise NotFound(say("there is no workflow version {version!r}", version=version), "see the list of versions")
         source = world.sources[version]
         workflow = world.rules(version).workflow
         found = versions.check(world, source, version)

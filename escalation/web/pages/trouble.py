@@ -26,8 +26,8 @@ def page(request: Request, error: Exception) -> Response:
     status, code, message, hint = _told(error)
     desk = _desk(request)
     language = desk.language if desk else language_of(request, house(request).app.settings.language)
-    said = words.word("refusal", code, language)
-    values: dict[str, Any] = {"status": status, "said": said if said != code else "", "message": message, "hint": hint}
+    heading = words.word("refusal", code, language)
+    values: dict[str, Any] = {"status": status, "heading": heading if heading != code else "", "message": message, "hint": hint}
     values |= {"user": desk and desk.user, "csrf": desk.csrf if desk else "", "here": ""}
     part = bool(request.headers.get("hx-request"))
     return HTMLResponse(

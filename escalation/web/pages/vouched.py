@@ -11,6 +11,7 @@ from escalation.users import audit, entering, provider
 from escalation.users.provider import Begun, NotVouched, Provider
 from escalation.web.desk import House, address, house
 from escalation.web.pages.entering import local_path, retried, seat
+from workflows.sentence import say
 
 router = APIRouter(prefix="/login")
 #: What ties a login that has begun to the browser that began it; it must come along when the provider sends the browser back.
@@ -46,7 +47,7 @@ def returned(request: Request, code: str = "", state: str = "", iss: str = "", e
             entering.refuse_hammering(session, now, where, here.limits)
         begun, following = _begun(request, here, state)
         if error or (iss and iss != chosen.issuer):
-            raise NotVouched(f"the identity provider sent back {error or iss!r}"[:200], "log in again")
+            raise NotVouched(say("the identity provider sent back {reason!r}", reason=(error or iss)[:150]), "log in again")
         claims = chosen.claims(code, begun, now)
         with here.app.store.transaction() as session:
             user = chosen.enter(session, now, claims, where)
