@@ -173,7 +173,7 @@ def _parts(
         raise UsageError(say("there is no sorting {sort!r}", sort=wanted.sort), say("use one of {known}", known=Several(SORTS)))
     parts, largest_first = SORTS[wanted.sort]
     begun, value, last = _place(cursor, wanted.sort) if cursor else (0, "", -1)
-    fits = and_(narrowed(session, wanted, world, now), within(session.connection(), seen, world, now))
+    fits = _fitting(session, world, seen, wanted, now)
     lights = _of_light(wanted.light, world, utc(now))
     for place, part in enumerate(parts):
         if place < begun or part.is_empty(wanted):
@@ -207,7 +207,7 @@ def _told(lights: Iterable[str]) -> Tally:
 def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> Tally:
     """Counts a list as far as anybody reads on."""
     connection, now = session.connection(), utc(now)
-    fits = and_(narrowed(session, wanted, world, now), within(connection, seen, world, now))
+    fits = _fitting(session, world, seen, wanted, now)
 
     # that there are more than MANY is said in the same words whatever happens meanwhile
     def kept(name: str) -> int:
@@ -279,6 +279,13 @@ def _beyond(column: ColumnElement[Any] | None, value: str | datetime, last: int,
     return and_(column >= bound, or_(column > bound, further))
 
 
+def _fitting(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> ColumnElement[bool]:
+    """What fits a filter and is seen, but for the light. Raises UsageError."""
+    projects = _projects(world, wanted)
+    mine = seen if projects is None else seen.of(projects)
+    return and_(narrowed(session, wanted, world, now), within(session.connection(), mine, world, now))
+
+
 def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> ColumnElement[bool]:
     """The condition of a filter, but for its light (`_of_light`). Raises UsageError for a word it does not know."""
     now = utc(now)
@@ -293,8 +300,8 @@ def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> C
         conditions.append(ISSUE.c.closed_at.is_not(None))
     if wanted.overdue:
         conditions.append(is_overdue(now))
-    if wanted.city or wanted.department or wanted.project:
-        conditions.append(finding.in_projects(session.connection(), world, now, _projects(world, wanted)))
+    if (projects := _projects(world, wanted)) is not None:
+        conditions.append(finding.in_projects(session.connection(), world, now, projects))
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():
@@ -356,7 +363,10 @@ def _beyond_yellow(world: World, now: datetime) -> ColumnElement[bool]:
     return beyond
 
 
-def _projects(world: World, wanted: Filter) -> list[int]:
+def _projects(world: World, wanted: Filter) -> list[int] | None:
+    """The projects that a filter names; None where it names none."""
+    if not (wanted.city or wanted.department or wanted.project):
+        return None
     return [
         each.id
         for each in world.projects.values()

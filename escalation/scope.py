@@ -36,6 +36,10 @@ class Sight:
         """What two see together."""
         return Sight(self.everything or other.everything, self.projects | other.projects, self.parties | other.parties)
 
+    def of(self, projects: Iterable[int]) -> "Sight":
+        """The same where only issues of these projects are looked for: in another city's, few are seen and found by their ids."""
+        return Sight(self.everything, self.projects.intersection(projects), self.parties)
+
 
 EVERYTHING = Sight(everything=True)
 NOTHING = Sight()

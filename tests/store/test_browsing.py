@@ -82,6 +82,21 @@ def test_a_list_in_parts_is_whole_and_in_order(town: Town) -> None:
     assert len(walked(town, Filter(status="pending_review", state="open"))) == 2
 
 
+@pytest.mark.parametrize("few", [finding.FEW, 0])
+def test_a_list_of_some_projects_shows_what_is_seen_of_them(town: Town, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """Projects of one's own, and single issues of others, whether few are seen or many."""
+    monkeypatch.setattr(finding, "FEW", few)
+    elsewhere = town.raise_issue(project="HLJ26-003", by="PT0003")
+    own = town.look(lambda session, world: world.project_by_code["HLJ26-001"].id)
+    seen = Sight(projects=frozenset({own}), parties=frozenset({town.facts(elsewhere).lead_id}))
+
+    assert len(walked(town, Filter(), seen)) == 10
+    assert len(walked(town, Filter(project="HLJ26-001"), seen)) == 9
+    assert [each["number"] for each in walked(town, Filter(city="牡丹江"), seen)] == [elsewhere]
+    assert walked(town, Filter(project="HLJ26-002"), seen) == []
+    assert town.look(lambda session, world: browsing.tally(session, world, seen, Filter(city="牡丹江"), town.now)).total == 1
+
+
 def test_what_is_counted_is_what_is_listed(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     def tally(wanted: Filter) -> browsing.Tally:
         return town.look(lambda session, world: browsing.tally(session, world, EVERYTHING, wanted, town.now))
