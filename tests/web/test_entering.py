@@ -7,10 +7,10 @@ from sqlalchemy import update
 from sqlmodel import select
 
 from escalation.models import AuditRow, UserRow, WebSession
-from escalation.users import accounts
+from escalation.users import accounts, passwords
 from escalation.users.accounts import USER
 from tests.town import CITY_COORDINATOR
-from tests.web.office import PASSWORD, Office, Person, enter
+from tests.web.office import PASSWORD, REAL_HASHER, Office, Person, enter
 
 
 def test_the_page_of_somebody_unknown_is_the_login_and_then_back(small: Office) -> None:
@@ -193,6 +193,12 @@ def test_a_password_is_long_and_hashed_as_argon2id(office: Office) -> None:
     with office.store.reading() as session:
         row = session.exec(select(UserRow)).one()
     assert (row.login, row.password[:10]) == ("zhang", "$argon2id$")
+
+
+def test_a_hash_costs_what_rfc_9106_recommends_where_memory_is_scarce() -> None:
+    """Section 4, the second recommended option; the hasher of these tests costs next to nothing."""
+    assert REAL_HASHER.hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert passwords._NOBODY.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_one_person_asks_so_often_a_minute_and_is_then_told_to_wait(sqlite, new_store, tmp_path) -> None:  # type: ignore[no-untyped-def]
