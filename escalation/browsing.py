@@ -280,17 +280,13 @@ def _beyond(column: ColumnElement[Any] | None, value: str | datetime, last: int,
 
 
 def _fitting(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> ColumnElement[bool]:
-    """What fits a filter and is seen, but for the light. Raises UsageError."""
-    projects = _projects(world, wanted)
-    mine = seen if projects is None else seen.of(projects)
-    return and_(narrowed(session, wanted, world, now), within(session.connection(), mine, world, now))
-
-
-def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> ColumnElement[bool]:
-    """The condition of a filter, but for its light (`_of_light`). Raises UsageError for a word it does not know."""
-    now = utc(now)
-    conditions: list[ColumnElement[bool]] = [true()]
+    """What fits a filter and is seen, but for its light (`_of_light`). Raises UsageError for a word it does not know."""
     _known(wanted, world)
+    now, connection = utc(now), session.connection()
+    conditions: list[ColumnElement[bool]] = []
+    if (projects := _projects(world, wanted)) is not None:
+        conditions.append(finding.in_projects(connection, world, now, projects))
+        seen = seen.of(projects)
     for name in ("stage", "status", "category", "severity"):
         if value := getattr(wanted, name):
             conditions.append(ISSUE.c[name] == value)
@@ -300,13 +296,11 @@ def narrowed(session: Session, wanted: Filter, world: World, now: datetime) -> C
         conditions.append(ISSUE.c.closed_at.is_not(None))
     if wanted.overdue:
         conditions.append(is_overdue(now))
-    if (projects := _projects(world, wanted)) is not None:
-        conditions.append(finding.in_projects(session.connection(), world, now, projects))
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():
         conditions.append(searching.found(session, q, world))
-    return and_(*conditions)
+    return and_(*conditions, within(connection, seen, world, now))
 
 
 def _known(wanted: Filter, world: World) -> None:

@@ -132,7 +132,11 @@ def find_category(world: World, text: str) -> Competence:
 
 def _nearest(text: str, known: Sequence[str]) -> str:
     near = get_close_matches(text, known, n=3, cutoff=0.4)
-    return say("did you mean {near}?", near=Several(near)) if near else "`escalation list` and the ledger show what there is"
+    return (
+        say("did you mean {either}?", either=" or ".join(near), near=Several(near))
+        if near
+        else say("`escalation list` and the ledger show what there is")
+    )
 
 
 def raise_issue(session: Session, world: World, wanted: Raise, now: datetime, outgoing: Outgoing | None) -> Raised:
@@ -175,8 +179,8 @@ def _checked(world: World, rules: Rules, wanted: Raise) -> tuple[Party, Route]:
     competence = find_category(world, wanted.category)
     if wanted.severity not in SEVERITIES:
         raise UsageError(
-            say("severity {severity!r} is unknown", severity=wanted.severity),
-            say("use one of {known}", known=Several(SEVERITIES)),
+            say("severity {severity!r} is none of {known}", severity=wanted.severity, known=Several(SEVERITIES)),
+            "name one of them",
         )
     if not wanted.title.strip():
         raise UsageError("an issue needs a title", "say in one line what is stuck")

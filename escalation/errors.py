@@ -50,7 +50,9 @@ class Refused(EscalationError):
     status = 409
 
     def __init__(self, code: str, message: str, allowed: tuple[str, ...] = ()) -> None:
-        hint = say("allowed now: {actions}", actions=Several(allowed)) if allowed else "nothing is allowed for this party now"
+        hint = (
+            say("allowed now: {actions}", actions=Several(allowed)) if allowed else say("nothing is allowed for this party now")
+        )
         super().__init__(message, hint)
         self.code = code
         self.allowed = allowed

@@ -57,8 +57,9 @@ def check(name: str, data: bytes, limits: Limits) -> File:
     name = fit_name(name)
     kind = name.rpartition(".")[2].lower() if "." in name else ""
     if kind not in limits.kinds or kind not in KINDS:
-        allowed = Several(sorted(limits.kinds & KINDS.keys()))
-        raise BadFile(say("{name}: files of this kind are not taken", name=name), say("allowed: {allowed}", allowed=allowed))
+        kinds = Several(sorted(limits.kinds & KINDS.keys()))
+        hint = say("allowed: {listed}", listed=" ".join(kinds), kinds=kinds)
+        raise BadFile(say("{name}: files of this kind are not taken", name=name), hint)
     if not data:
         raise BadFile(say("{name} is empty", name=name), "choose it again")
     if len(data) > limits.megabytes * MEGABYTE:

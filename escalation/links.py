@@ -29,7 +29,7 @@ from workflows.sentence import say
 SECRET = Secret.__table__  # type: ignore[attr-defined]
 USED = UsedLink.__table__  # type: ignore[attr-defined]
 PURPOSE = "links"
-USED_ALREADY = "this link was used already; it works once"
+USED_ALREADY = say("this link was used already; it works once")
 
 #: What a reader of a mail can do at once: kind of mail -> the reader's role -> actions.
 _BEGIN = {"responsible": ("acknowledge", "report_progress", "request_extension")}
@@ -65,7 +65,7 @@ class BadLink(EscalationError):
     status = 410
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message, "log in and open the issue, or ask its coordinator")
+        super().__init__(message, say("log in and open the issue, or ask its coordinator"))
         self.code = code
 
 
@@ -100,7 +100,7 @@ class Signer:
             raise BadLink("tampered", "this link is not one of ours, or its key is no longer in use") from error
         claim = Claim(number, action, party, datetime.fromtimestamp(expires, now.tzinfo), key)
         if now > claim.expires:
-            raise BadLink("expired", say("this link was good until {at:%Y-%m-%d %H:%M} and has run out", at=claim.expires))
+            raise BadLink("expired", say("this link was good until {at} and has run out", at=claim.expires.date()))
         return claim
 
     def actions(self, each: Claimed, facts: Mapping[str, str], now: datetime) -> Sequence[tuple[str, str]]:

@@ -37,7 +37,7 @@ class Sight:
         return Sight(self.everything or other.everything, self.projects | other.projects, self.parties | other.parties)
 
     def of(self, projects: Iterable[int]) -> "Sight":
-        """The same where only issues of these projects are looked for: in another city's, few are seen and found by their ids."""
+        """The same, narrowed to these projects: of another city's only single issues remain, few to be found by their ids."""
         return Sight(self.everything, self.projects.intersection(projects), self.parties)
 
 

@@ -69,7 +69,7 @@ def choose(session: Session, world: World, version: str, now: datetime, *, by: s
     if version not in world.sources:
         raise NotFound(
             say("there is no workflow version {version!r}", version=version),
-            say("there are {known}", known=Several(sorted(world.sources) or ["none"])),
+            say("there are {known}", known=Several(sorted(world.sources))) if world.sources else "there are none",
         )
     _choose(session, version, world.active, now, by)
 

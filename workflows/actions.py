@@ -102,12 +102,12 @@ def attempt(snapshot: Snapshot, wanted: Act, worn: frozenset[str], rules: Rules,
     try:
         return row.move(snapshot, wanted, rules, now)
     except NoSuchMove:
-        return Refusal(
-            "wrong_state",
-            say(
-                "{action} is not possible from {stage}.{status}", action=wanted.action, stage=snapshot.facts.stage, status=status
-            ),
+        stage = snapshot.facts.stage
+        called = snapshot.route.workflow.name_of(stage)
+        said = say(
+            "{action} is not possible from {stage}.{status}", action=wanted.action, stage=stage, status=status, stage_name=called
         )
+        return Refusal("wrong_state", said)
 
 
 def allowed(snapshot: Snapshot, worn: frozenset[str], only: Container[str] = TABLE) -> tuple[str, ...]:

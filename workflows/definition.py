@@ -219,3 +219,7 @@ class Workflow(Value):
     def stage(self, key: str) -> Stage:
         """The stage called `key`. Raises KeyError for one that this version does not have."""
         return self.stage_by_key[key]
+
+    def name_of(self, level: str) -> str:
+        """What the stage of a level is called in Chinese; the level itself where it is no stage."""
+        return self.stage_by_key[level].name.zh if level in self.stage_by_key else level

@@ -53,7 +53,7 @@ def dispatch(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> De
     facts = snapshot.facts
     post = snapshot.route.post(facts.stage)
     if wanted.to is not None:
-        if wrong := _wrong_level(wanted.to, facts.stage):
+        if wrong := _wrong_level(wanted.to, facts.stage, rules):
             return wrong
         post = post._replace(responsible_id=wanted.to.id, lead_id=wanted.to.id, vacancy="")
     changes = _new_stay(facts, rules, now, "dispatch", post)
@@ -74,11 +74,13 @@ def _new_stay(facts: Facts, rules: Rules, now: datetime, trigger: str, post: Pos
     }
 
 
-def _wrong_level(party: Party, stage: str) -> Refusal | None:
+def _wrong_level(party: Party, stage: str, rules: Rules) -> Refusal | None:
     if party.level == stage:
         return None
+    name, called = party.name, rules.workflow.name_of(stage)
     return Refusal(
-        "wrong_party", say("{name} is not of level {stage}; name an organ of that level", name=party.name, stage=stage)
+        "wrong_party",
+        say("{name} is not of level {stage}; name an organ of that level", name=name, stage=stage, stage_name=called),
     )
 
 
@@ -98,7 +100,7 @@ def reassign(snapshot: Snapshot, wanted: Act, rules: Rules, now: datetime) -> De
     """Another organ of the same level answers; the deadline is kept unless the coordinator grants a new one."""
     facts = snapshot.facts
     assert wanted.to is not None
-    if wrong := _wrong_level(wanted.to, snapshot.route.directory.by_id[facts.lead_id].level):
+    if wrong := _wrong_level(wanted.to, snapshot.route.directory.by_id[facts.lead_id].level, rules):
         return wrong
     if wanted.to.id == facts.lead_id:
         return Refusal("wrong_party", say("{name} already leads; name another organ", name=wanted.to.name))
@@ -269,8 +271,11 @@ def bad_pause(rules: Rules, now: datetime, wanted: Act) -> Refusal | None:
     key = wanted.reason.split(":", 1)[0].strip()
     reason = next((each for each in policy.reasons if key in (each.key, each.name.zh, each.name.en)), None)
     if reason is None:
-        known = ", ".join(f"{each.key} {each.name.zh}" for each in policy.reasons)
-        return Refusal("bad_reason", say("{key!r} is no reason for a pause; the list: {known}", key=key, known=known))
+        known = Several(f"{each.key} {each.name.zh}" for each in policy.reasons)
+        names = Several(each.name.zh for each in policy.reasons)
+        return Refusal(
+            "bad_reason", say("{key!r} is no reason for a pause; the list: {known}", key=key, known=known, names=names)
+        )
     today = rules.calendar.local_day(now)
     if wanted.until <= today:
         return Refusal("bad_date", say("{until} is not ahead; give a later date to resume", until=wanted.until))

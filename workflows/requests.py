@@ -181,9 +181,9 @@ def _decidable(snapshot: Snapshot, wanted: Act) -> Request | Refusal:
         stages = route.workflow.stages
         stage = stages[min(route.workflow.level[stage] + 1, len(stages) - 1)].key
     if not any(coordinates(party, route, stage) for party in wanted.actor.acts_for):
-        return Refusal(
-            "not_allowed", say("this {kind} is decided by the coordinator at stage {stage}", kind=request.kind, stage=stage)
-        )
+        kind, called = request.kind, route.workflow.name_of(stage)
+        said = say("this {kind} is decided by the coordinator at stage {stage}", kind=kind, stage=stage, stage_name=called)
+        return Refusal("not_allowed", said)
     return request
 
 

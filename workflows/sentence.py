@@ -3,14 +3,6 @@
 from collections.abc import Mapping
 
 
-class Sentence(str):
-    """An English sentence; `template` says it with names in braces, `values` what stands for each."""
-
-    __slots__ = ("template", "values")
-    template: str
-    values: Mapping[str, object]
-
-
 class Several(tuple[str, ...]):
     """Codes or names one after the other."""
 
@@ -20,8 +12,20 @@ class Several(tuple[str, ...]):
         return ", ".join(self)
 
 
+class Sentence(str):
+    """An English sentence; `template` says it with names in braces, `values` what stands for each, and more that others need."""
+
+    __slots__ = ("template", "values")
+    template: str
+    values: Mapping[str, object]
+
+    def __new__(cls, template: str, values: Mapping[str, object]) -> "Sentence":
+        """The template with its values filled in."""
+        said = super().__new__(cls, template.format_map(values))
+        said.template, said.values = template, values
+        return said
+
+
 def say(template: str, /, **values: object) -> Sentence:
-    """The sentence with its values filled in."""
-    said = Sentence(template.format_map(values))
-    said.template, said.values = template, values
-    return said
+    """The sentence with these values."""
+    return Sentence(template, values)

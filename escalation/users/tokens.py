@@ -43,7 +43,7 @@ def make(
     """A new token, told this once. Raises NotFound, UsageError."""
     wanted = list(dict.fromkeys(scopes))
     if not wanted or (unknown := [each for each in wanted if each not in SCOPES]):
-        said = say("there is no scope {name!r}", name=unknown[0]) if wanted else "a token needs a scope"
+        said = say("there is no scope {name!r}", name=unknown[0]) if wanted else say("a token needs a scope")
         raise UsageError(said, say("use some of {known}", known=Several(SCOPES)))
     row = find(session, login)
     assert row.id is not None

@@ -148,7 +148,7 @@ class Desk:
         for party in self.parties(world):
             if party.code == code or not code:
                 return party
-        said = say("you do not act for {code!r}", code=code) if code else "you act for nobody"
+        said = say("you do not act for {code!r}", code=code) if code else say("you act for nobody")
         raise NotFound(said, "an administrator says whom a user acts for")
 
     def refuse_without(self, scope_: str) -> None:

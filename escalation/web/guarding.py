@@ -65,7 +65,7 @@ class Guard:
             await _refusal(scope, "unknown host", 400)(scope, receive, send)
             return
         if int(headers.get(b"content-length", b"0") or b"0") > (most := self._most(scope)):
-            await _refusal(scope, "too large", 413)(scope, receive, send)
+            await _refusal(scope, "提交的内容过大 / too large", 413)(scope, receive, send)
             return
         if b"%00" in scope.get("raw_path", b"") + scope["query_string"]:
             # no text of ours has one, and PostgreSQL takes none

@@ -27,7 +27,7 @@ class TooFast(EscalationError):
     status = 429
 
     def __init__(self, seconds: int) -> None:
-        super().__init__("too many requests in a short time", say("wait {seconds} seconds, then go on", seconds=seconds))
+        super().__init__(say("too many requests in a short time"), say("wait {seconds} seconds, then go on", seconds=seconds))
         self.headers = {"Retry-After": str(seconds)}
 
 

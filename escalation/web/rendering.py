@@ -39,7 +39,7 @@ def environment(language: str) -> Environment:
     )
     english = language == "en"
 
-    def say(chinese: str, in_english: str, **values: object) -> Markup:
+    def both(chinese: str, in_english: str, **values: object) -> Markup:
         """The words for this reader; values are filled in as text."""
         text = Markup(in_english if english else chinese)  # noqa: S704  # our own words
         return text.format(**values) if values else text
@@ -71,7 +71,7 @@ def environment(language: str) -> Environment:
 
     stage_name = _stage(english)
     made.globals |= {
-        "_": say,
+        "_": both,
         "language": language,
         "english": english,
         "shape": shape,
@@ -89,7 +89,7 @@ def environment(language: str) -> Environment:
         "span": lambda text: words.span(text, language),
         "said": said,
         "stage": stage_name,
-        "actor": lambda name: say("系统", "the system") if name == "system" else name,
+        "actor": lambda name: both("系统", "the system") if name == "system" else name,
         "lines": lines,
         "picture": Markup,
         "size": size,

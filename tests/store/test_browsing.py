@@ -87,6 +87,7 @@ def test_a_list_of_some_projects_shows_what_is_seen_of_them(town: Town, monkeypa
     """Projects of one's own, and single issues of others, whether few are seen or many."""
     monkeypatch.setattr(finding, "FEW", few)
     elsewhere = town.raise_issue(project="HLJ26-003", by="PT0003")
+    town.raise_issue(project="HLJ26-002", by="PT0002")
     own = town.look(lambda session, world: world.project_by_code["HLJ26-001"].id)
     seen = Sight(projects=frozenset({own}), parties=frozenset({town.facts(elsewhere).lead_id}))
 
