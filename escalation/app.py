@@ -27,6 +27,7 @@ from escalation.ledger import importing
 from escalation.ledger.notice import Days
 from escalation.links import Links
 from escalation.mailroom import Mailroom
+from escalation.memory import give_back
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
 from escalation.summaries import Times
@@ -60,6 +61,11 @@ class App:
         self.summariser = Summariser(self.store, self.worlds, self.outgoing, _times(settings.summary), settings.summary.circular)
         self.links = Links(self.store, self.worlds, self.outgoing, timedelta(days=settings.links.days))
         self.mailroom = Mailroom(settings, self.store, self.worlds, elsewhere, self.links, self.summariser.times)
+
+    def give_back(self) -> None:
+        """Memory that is free, or only keeps what the store has anyway, goes back to the system."""
+        self.store.let_go()
+        give_back()
 
     def close(self) -> None:
         """Gives the store's connections back."""

@@ -21,7 +21,6 @@ from escalation import metrics, waking
 from escalation.app import App
 from escalation.clock import Clock
 from escalation.errors import EscalationError
-from escalation.memory import give_back
 from escalation.nodes import Node
 from escalation.sweep import Swept
 
@@ -168,7 +167,7 @@ class Worker:
         stored = await self._guarded(asyncio.to_thread(self.app.archive, now))
         if stored is not None and (stored.issues or stored.mails):
             log.info("archived", extra=stored.as_json())
-        await asyncio.to_thread(give_back)
+        await asyncio.to_thread(self.app.give_back)
 
     async def dispatch(self) -> None:
         """Sends what waits, until nothing is left to send now."""

@@ -1,6 +1,6 @@
 """Children that are killed often should not have to be taught everything each time: they are forked, ready to work.
 
-`python -m tests.faults.nursery URL [BITE]`, then a line of JSON a child: {"work": "sweep" | "dispatch" | "import" | "upgrade", "moment": ..., "port": ...}.
+`python -m tests.faults.nursery URL [BITE]`, then a line of JSON a child: {"work": "sweep" | "dispatch" | "import" | "upgrade" | "hold", "moment": ..., "port": ...}.
 Says the child's pid, and how it ended. A child that is `patient` stops itself first, so that somebody can attach to it.
 """
 
@@ -26,6 +26,7 @@ from escalation.world import WorldReader
 from notifications.dispatch import DispatchSettings, dispatch_once
 from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
+from tests.faults.holding import hold
 
 ROOT = Path(__file__).parents[2]
 LEASE = timedelta(minutes=30)
@@ -73,6 +74,8 @@ def work(url: str, told: dict[str, Any]) -> None:
         bring_in(url, moment, told["folder"])
     elif told["work"] == "upgrade":
         upgrade(url)
+    elif told["work"] == "hold":
+        hold(url, moment, whole=told["whole"])
     else:
         dispatch(url, moment, told["port"], told.get("merge_over", 1_000_000))
 

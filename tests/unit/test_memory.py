@@ -1,12 +1,26 @@
 """What was freed between what is kept does not stay with the process."""
 
+import ctypes
+from importlib import import_module
+
 import psutil
 import pytest
+from sqlalchemy import text
 
 from escalation import memory
+from escalation.database import Store
 from escalation.memory import give_back
+from escalation.sqlite import sqlite3
 
 MEGABYTE = 1 << 20
+
+
+def sqlite_uses() -> int:
+    """Bytes that SQLite holds in this process (https://sqlite.org/c3ref/memory_highwater.html)."""
+    driver = import_module("pysqlite3._sqlite3" if sqlite3.__name__.startswith("pysqlite3") else "_sqlite3")
+    used = ctypes.CDLL(driver.__file__).sqlite3_memory_used
+    used.restype = ctypes.c_int64
+    return int(used())
 
 
 @pytest.mark.skipif(not hasattr(memory._LIBC, "malloc_trim"), reason="this C library cannot give memory back")
@@ -20,3 +34,24 @@ def test_freed_memory_goes_back() -> None:
     before = process.memory_info().rss
     give_back()
     assert before - process.memory_info().rss > 40 * MEGABYTE
+
+
+def test_idle_connections_forget_the_pages_that_they_have_read(sqlite: str) -> None:
+    """And work as before: one that is in use keeps what it has."""
+    store = Store(sqlite)
+    many = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) SELECT i, zeroblob(1000) AS bytes FROM n"
+    )
+    with store.transaction() as session:
+        session.connection().execute(text(f"CREATE TABLE large AS {many}"))
+    with store.reading() as session:
+        read = text("SELECT sum(length(bytes)) FROM large")
+        assert session.connection().execute(read).scalar() == 6_000_000
+        store.let_go()
+        assert session.connection().execute(read).scalar() == 6_000_000
+    kept = sqlite_uses()
+    store.let_go()
+    assert kept - sqlite_uses() > 4 * MEGABYTE
+    with store.reading() as session:
+        assert session.connection().execute(read).scalar() == 6_000_000
+    store.close()
