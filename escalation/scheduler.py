@@ -167,7 +167,7 @@ class Worker:
         stored = await self._guarded(asyncio.to_thread(self.app.archive, now))
         if stored is not None and (stored.issues or stored.mails):
             log.info("archived", extra=stored.as_json())
-        await asyncio.to_thread(self.app.give_back)
+        await self._guarded(asyncio.to_thread(self.app.give_back))
 
     async def dispatch(self) -> None:
         """Sends what waits, until nothing is left to send now."""
