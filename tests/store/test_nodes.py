@@ -1,7 +1,9 @@
 """Who works on the store, and what Prometheus is told."""
 
+import asyncio
 from datetime import timedelta
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from escalation import metrics, nodes
@@ -9,6 +11,7 @@ from escalation.app import App
 from escalation.config import DatabaseSettings, Settings
 from escalation.database import Store
 from escalation.nodes import Node
+from escalation.scheduler import Worker
 from tests.town import Town, at
 
 NOW = at("2026-09-01 09:00")
@@ -43,6 +46,28 @@ def test_a_node_whose_clock_leapt_weeks_still_signs(store: Store) -> None:
             node.sign(session, NOW + later)
     with store.reading() as session:
         assert [each["state"] for each in nodes.listing(session, NOW + timedelta(days=21))] == ["working"]
+
+
+def test_a_node_goes_on_when_memory_cannot_be_given_back(sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What keeps a node in order must not end what keeps it in order."""
+    app = App(Settings(database=DatabaseSettings(url=sqlite)))
+    Town(app.store)
+    given: list[bool] = []
+
+    def give_back() -> None:
+        given.append(True)
+        raise OSError("no memory to open a connection with")
+
+    monkeypatch.setattr(app, "give_back", give_back)
+
+    async def kept() -> None:
+        worker = Worker(app, lambda: NOW)
+        await worker.keep()
+        await worker.keep()
+
+    asyncio.run(kept())
+    assert given == [True, True]
+    app.close()
 
 
 def test_prometheus_is_told_how_the_store_stands(database: str) -> None:
