@@ -178,10 +178,8 @@ def _checked(world: World, rules: Rules, wanted: Raise) -> tuple[Party, Route]:
     reporter, project = find_party(world, wanted.reporter), find_project(world, wanted.project)
     competence = find_category(world, wanted.category)
     if wanted.severity not in SEVERITIES:
-        raise UsageError(
-            say("severity {severity!r} is none of {known}", severity=wanted.severity, known=Several(SEVERITIES)),
-            "name one of them",
-        )
+        hint = say("a severity is one of {known}", known=Several(SEVERITIES))
+        raise UsageError(say("severity {severity!r} is unknown", severity=wanted.severity), hint)
     if not wanted.title.strip():
         raise UsageError("an issue needs a title", "say in one line what is stuck")
     return reporter, world.route(rules.workflow.id, competence.category, project.id, wanted.organ)

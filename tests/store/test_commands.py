@@ -49,7 +49,7 @@ WRONG: dict[str, tuple[dict[str, str], type[EscalationError], str, str]] = {
     "category": ({"category": "powers"}, NotFound, "there is no category 'powers'", "did you mean power or other or "),
     "nothing like it": ({"category": "zzz"}, NotFound, "there is no category 'zzz'", "`escalation list` and the ledger"),
     "two": ({"category": "双名"}, UsageError, "category 双名 means several: one, other", "name one of them"),
-    "severity": ({"severity": "dire"}, UsageError, "severity 'dire' is unknown", "use one of general, major, urgent"),
+    "severity": ({"severity": "dire"}, UsageError, "severity 'dire' is unknown", "a severity is one of general, major, urgent"),
     "title": ({"title": "  "}, UsageError, "an issue needs a title", "say in one line"),
 }
 

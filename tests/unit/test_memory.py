@@ -36,8 +36,8 @@ def test_freed_memory_goes_back() -> None:
     assert before - process.memory_info().rss > 40 * MEGABYTE
 
 
-def test_idle_connections_forget_the_pages_that_they_have_read(sqlite: str) -> None:
-    """And work as before: one that is in use keeps what it has."""
+def test_idle_connections_let_go_of_what_they_have_read(sqlite: str) -> None:
+    """And one that is in use goes on; a new one comes when it is wanted."""
     store = Store(sqlite)
     many = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) SELECT i, zeroblob(1000) AS bytes FROM n"
