@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, TypeVar
 
 from fastapi import Request, Security
@@ -229,6 +229,14 @@ class Posted:
             raise ValueError(name)
         except ValueError as error:
             raise UsageError(say("{name} is no number", name=name), "go back and load the page again") from error
+
+
+def day(text: str) -> date | None:
+    """A day as a form's field has it; None when it is empty. Raises UsageError."""
+    try:
+        return date.fromisoformat(text.strip()) if text.strip() else None
+    except ValueError as error:
+        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 async def posted(request: Request) -> Posted:

@@ -19,7 +19,7 @@ from workflows.facts import Refusal
 from workflows.sentence import Several, say
 
 ROOT = Path(escalation.__file__).parents[1]
-#: No page comes to these: the command line, the API's own, what administrators do at a terminal.
+#: No page comes to these: the command line, the API's own, what administrators do at a terminal; and the Chinese itself.
 NO_PAGE = ("escalation/cli/", "escalation/web/api/", "escalation/demo/", "escalation/inbound/", "escalation/backing.py",
            "escalation/templates.py", "escalation/views.py", "escalation/users/once.py", "escalation/client.py",
            "escalation/web/sentences.py")  # fmt: skip

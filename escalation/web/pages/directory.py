@@ -1,6 +1,5 @@
 """`/admin/parties`, `/admin/categories`: who can be responsible and who stands in for them; which organ is competent for what."""
 
-from datetime import date
 from typing import Any
 
 from fastapi import APIRouter
@@ -8,15 +7,14 @@ from fastapi.responses import RedirectResponse, Response
 from sqlmodel import Session
 
 from escalation import parties
-from escalation.errors import EscalationError, UsageError
+from escalation.errors import EscalationError
 from escalation.scope import Sight
 from escalation.users import audit
-from escalation.web.desk import Desk
+from escalation.web.desk import Desk, day
 from escalation.web.pages.admin import Administrator, Form
 from escalation.web.pages.showing import show, stage_names
 from escalation.world import World
 from workflows.parties import ROLES
-from workflows.sentence import say
 
 router = APIRouter(prefix="/admin")
 #: So many rows are shown; a search finds the others.
@@ -81,21 +79,14 @@ def amended(given: Form, code: str) -> Response:
         changes: dict[str, Any] = {
             "email": given["email"],
             "deputy": given["deputy"],
-            "deputy_from": _day(given["deputy_from"]),
-            "deputy_until": _day(given["deputy_until"]),
+            "deputy_from": day(given["deputy_from"]),
+            "deputy_until": day(given["deputy_until"]),
             "active": given["active"] == "1",
         }
         said = desk.app.change(lambda session, world: parties.amend(session, world, code, changes, desk.now, by=desk.user.login))
     except EscalationError as error:
         return _party(desk, code, failed=error, typed={name: given[name] for name in parties.FIELDS})
     return RedirectResponse(f"/admin/parties/{code}?done={'changed' if said else 'same'}", 303)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 @router.get("/categories")

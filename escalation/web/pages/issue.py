@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -19,14 +18,13 @@ from escalation.filekinds import File
 from escalation.scope import Sight
 from escalation.users import audit, drafts
 from escalation.web import filing, seeing
-from escalation.web.desk import LARGEST, Desk, Posted, posted
+from escalation.web.desk import LARGEST, Desk, Posted, day, posted
 from escalation.web.pages.showing import categories, show, stage_names
 from escalation.web.pages.todo import Seated
 from escalation.web.words import word
 from escalation.world import World
 from workflows.facts import STATUSES
 from workflows.parties import NobodyAnswers
-from workflows.sentence import say
 from workflows.statechart import chart
 
 router = APIRouter()
@@ -213,19 +211,12 @@ def _wanted(given: Posted, number: str, action: str) -> Do:
         "",
         reason=reason,
         to=given["to"].partition(" · ")[0],
-        until=_day(given["until"]),
+        until=day(given["until"]),
         into=given["into"],
         request_no=given.number("request"),
         note=given["note"],
         version=given.number("version"),
     )
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 def again(given: Posted, number: str, action: str, error: EscalationError, new: tuple[File, ...] = ()) -> Response:

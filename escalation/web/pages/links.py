@@ -4,18 +4,16 @@ Scanners of mail gateways follow every link, so nothing happens before somebody 
 configuration says so, for that one purpose; otherwise its reader logs in first, and must act for the party that it was sent to.
 """
 
-from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from escalation.errors import EscalationError, NotFound, UsageError
+from escalation.errors import EscalationError, NotFound
 from escalation.links import WORDS, Claim
-from escalation.web.desk import Desk, House, form, house, language_of, refuse_foreign, seated
+from escalation.web.desk import Desk, House, day, form, house, language_of, refuse_foreign, seated
 from escalation.web.rendering import render
-from workflows.sentence import say
 
 router = APIRouter(prefix="/a")
 #: What has to be said with an action, by its field in the form.
@@ -45,17 +43,10 @@ def _act(request: Request, token: str, given: dict[str, str]) -> Response:
     claim = here.app.links.look(token, now)
     _refuse_others(request, here, claim)
     try:
-        here.app.links.use(token, now, reason=given.get("reason", "").strip(), until=_day(given.get("until", "")))
+        here.app.links.use(token, now, reason=given.get("reason", "").strip(), until=day(given.get("until", "")))
     except EscalationError as error:
         return _page(request, here, claim, given, failed=error)
     return _page(request, here, claim, {}, done=True)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text.strip()) if text.strip() else None
-    except ValueError as error:
-        raise UsageError(say("{text!r} is no date", text=text), "write it as 2026-11-30") from error
 
 
 def _refuse_others(request: Request, here: House, claim: Claim) -> None:
