@@ -104,11 +104,13 @@ def together(url: str, browsers: Sequence[Any], seconds: int) -> list[dict[str, 
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     began = perf_counter()
     try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:  # what is left is not waited for
         process.kill()
         process.wait()
+        code = 0
     ended = perf_counter()
+    assert code == 0, f"the sweep failed: {code}"
     over.set()
     for each in people:
         each.join(120)

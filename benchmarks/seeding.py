@@ -77,6 +77,8 @@ class Stores:
         self.copies += 1
         if self.postgres is None:
             path = self.folder / f"copy_{self.copies}.db"
+            # a log left by a run that was broken off would be played into the copy, and damage it
+            _remove(path)
             shutil.copy(url.removeprefix("sqlite:///"), path)
             return f"sqlite:///{path}"
         name = f"copy_{self.copies}"
@@ -88,7 +90,7 @@ class Stores:
     def drop(self, url: str) -> None:
         """Gives the room of a copy back."""
         if self.postgres is None:
-            Path(url.removeprefix("sqlite:///")).unlink()
+            _remove(Path(url.removeprefix("sqlite:///")))
         else:
             self.postgres.execute(f"DROP DATABASE {_name(url)} WITH (FORCE)")
 
@@ -105,6 +107,12 @@ class Stores:
         if self.postgres is None:
             return (self.folder / f"{name}.db").exists()
         return self.postgres.has(name)
+
+
+def _remove(path: Path) -> None:
+    """A SQLite file with its logs."""
+    for each in (path, *(Path(f"{path}-{name}") for name in ("wal", "shm", "journal"))):
+        each.unlink(missing_ok=True)
 
 
 def _name(url: str) -> str:

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from sqlmodel import Session
 from escalation import finding, searching, views
 from escalation.clock import utc
 from escalation.errors import UsageError
+from escalation.finding import Narrowed
 from escalation.queries import ISSUE
 from escalation.scope import Sight, within
 from escalation.world import World
@@ -35,20 +36,31 @@ LARGEST = 2**53
 ALIKE = 0.45
 #: More than so many are not counted: nobody reads on, and at a million issues counting would take longer than the page.
 MANY = 1_000
-_RUNNING = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.not_in(STILL), ISSUE.c.due_at.is_not(None))
-_HALTED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.status.in_(STILL), ISSUE.c.due_at.is_not(None))
-_UNDATED = and_(ISSUE.c.closed_at.is_(None), ISSUE.c.due_at.is_(None))
 
 
 class Part(NamedTuple):
     """A part of a list: which issues, and by which column they are sorted (None: by their ids alone)."""
 
-    those: ColumnElement[bool]
     column: ColumnElement[Any] | None
     #: Only what is over, only what is open, or both.
     over: bool | None = None
     #: Only where the clock stands still, only where it runs, or both.
     still: bool | None = None
+    #: Only what has a deadline, only what has none, or both.
+    dated: bool | None = None
+
+    def conditions(self, wanted: "Filter") -> Iterator[ColumnElement[bool]]:
+        """Its conditions, beside those that the filter says already: said twice, PostgreSQL thinks them twice as rare.
+
+        A light and `overdue` say that a clock runs, and a status whether it does; where they contradict, the part `is_empty`.
+        """
+        clocked = bool(wanted.light or wanted.overdue)
+        if self.over is not None and not wanted.state and not clocked:
+            yield ISSUE.c.closed_at.is_not(None) if self.over else ISSUE.c.closed_at.is_(None)
+        if self.still is not None and not wanted.status and not clocked:
+            yield ISSUE.c.status.in_(STILL) if self.still else ISSUE.c.status.not_in(STILL)
+        if self.dated is not None:
+            yield ISSUE.c.due_at.is_not(None) if self.dated else ISSUE.c.due_at.is_(None)
 
     def is_empty(self, wanted: "Filter") -> bool:
         """Is nothing of it wanted? It need not be looked through then."""
@@ -64,8 +76,8 @@ class Part(NamedTuple):
         )
 
 
-_RUNS = Part(_RUNNING, ISSUE.c.due_at, over=False, still=False)
-_DATED = Part(ISSUE.c.due_at.is_not(None), ISSUE.c.due_at)
+_RUNS = Part(ISSUE.c.due_at, over=False, still=False, dated=True)
+_DATED, _NOT_DATED = Part(ISSUE.c.due_at, dated=True), Part(None, dated=False)
 _CHANGED = func.coalesce(ISSUE.c.changed_at, ISSUE.c.raised_at)
 #: How a list may be sorted: name -> its parts one after the other, and whether the largest comes first. Each part is read in
 #: the order of an index; one expression over all of them would sort a million rows. `worst`: the longest overdue first, and
@@ -74,20 +86,20 @@ SORTS: Mapping[str, tuple[tuple[Part, ...], bool]] = {
     "worst": (
         (
             _RUNS,
-            Part(_HALTED, ISSUE.c.due_at, over=False, still=True),
-            Part(_UNDATED, None, over=False),
-            Part(ISSUE.c.closed_at.is_not(None), None, over=True),
+            Part(ISSUE.c.due_at, over=False, still=True, dated=True),
+            Part(None, over=False, dated=False),
+            Part(None, over=True),
         ),
         False,
     ),
-    "due": ((_DATED, Part(ISSUE.c.due_at.is_(None), None)), False),
-    "-due": ((Part(ISSUE.c.due_at.is_(None), None), _DATED), True),
-    "number": ((Part(true(), ISSUE.c.number),), False),
-    "-number": ((Part(true(), ISSUE.c.number),), True),
-    "raised": ((Part(true(), ISSUE.c.raised_at),), False),
-    "-raised": ((Part(true(), ISSUE.c.raised_at),), True),
-    "changed": ((Part(true(), _CHANGED),), False),
-    "-changed": ((Part(true(), _CHANGED),), True),
+    "due": ((_DATED, _NOT_DATED), False),
+    "-due": ((_NOT_DATED, _DATED), True),
+    "number": ((Part(ISSUE.c.number),), False),
+    "-number": ((Part(ISSUE.c.number),), True),
+    "raised": ((Part(ISSUE.c.raised_at),), False),
+    "-raised": ((Part(ISSUE.c.raised_at),), True),
+    "changed": ((Part(_CHANGED),), False),
+    "-changed": ((Part(_CHANGED),), True),
 }
 
 #: Those whose index has all that is counted; by another a thousand rows would be fetched, to be counted alone.
@@ -129,10 +141,16 @@ def page(
     session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, *, cursor: str = "", limit: int = 50
 ) -> Page:
     """A page of issues. Raises UsageError for a filter, sort or cursor that makes no sense."""
+    return _page(session, world, _fitting(session, world, seen, wanted, now), wanted, now, cursor, limit)
+
+
+def _page(
+    session: Session, world: World, fits: ColumnElement[bool], wanted: Filter, now: datetime, cursor: str, limit: int
+) -> Page:
     if not 1 <= limit <= MOST:
         raise UsageError(say("limit {limit} is out of range", limit=limit), say("1 to {most}", most=MOST))
     rows: list[tuple[int, Any]] = []
-    for place, part, those, order in _parts(session, world, seen, wanted, now, cursor):
+    for place, part, those, order in _parts(world, fits, wanted, now, cursor):
         if len(rows) <= limit:
             found = finding.found_first(those, order, limit + 1 - len(rows), _key(part).label("sorted_by"))
             rows += [(place, row) for row in session.connection().execute(found)]
@@ -141,16 +159,19 @@ def page(
 
 
 def opened(
-    session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, *, limit: int = 50
+    session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, *, cursor: str = "", limit: int = 50
 ) -> tuple[Page, "Tally"]:
-    """A list as it opens: its first page, and how many there are. What is not many is found, counted and lit in one look."""
+    """A page of a list, and how many there are in all. As it opens, what is not many is found, counted and lit in one look."""
+    fits = _fitting(session, world, seen, wanted, now)
     known = world.lately(("many", seen, wanted, wanted.light), utc(now)) is not None
-    if known or wanted.sort not in IN_ONE_LOOK:
-        first = page(session, world, seen, wanted, now, limit=limit)
-        return first, tally(session, world, seen, wanted, now) if first.next else _told(each["light"] for each in first.items)
+    if cursor or known or wanted.sort not in IN_ONE_LOOK:
+        shown = _page(session, world, fits, wanted, now, cursor, limit)
+        if shown.next or cursor:
+            return shown, _tally(session.connection(), world, fits, seen, wanted, utc(now))
+        return shown, _told(each["light"] for each in shown.items)
     connection = session.connection()
     found: list[tuple[int, Any]] = []
-    for place, part, those, order in _parts(session, world, seen, wanted, now):
+    for place, part, those, order in _parts(world, fits, wanted, now):
         if len(found) <= MANY:
             told = those.add_columns(_key(part).label("sorted_by"), lit(world, utc(now)).label("light"))
             found += [(place, row) for row in connection.execute(told.order_by(*order).limit(MANY + 1 - len(found)))]
@@ -161,26 +182,25 @@ def opened(
     first = Page([views.issue(rows[each], world, now) for each in ids if each in rows], following)
     if len(found) > MANY:
         world.shortly(("many", seen, wanted, wanted.light), len(found), utc(now))
-        return first, tally(session, world, seen, wanted, now)
+        return first, _tally(connection, world, fits, seen, wanted, utc(now))
     return first, _told(row.light for _, row in found)
 
 
 def _parts(
-    session: Session, world: World, seen: Sight, wanted: Filter, now: datetime, cursor: str = ""
+    world: World, fits: ColumnElement[bool], wanted: Filter, now: datetime, cursor: str = ""
 ) -> Iterator[tuple[int, Part, Select[tuple[int]], list[ColumnElement[Any]]]]:
     """The parts of a list from its cursor on: which place each has, the ids that fit, and their order. Raises UsageError."""
     if wanted.sort not in SORTS:
         raise UsageError(say("there is no sorting {sort!r}", sort=wanted.sort), say("use one of {known}", known=Several(SORTS)))
     parts, largest_first = SORTS[wanted.sort]
     begun, value, last = _place(cursor, wanted.sort) if cursor else (0, "", -1)
-    fits = _fitting(session, world, seen, wanted, now)
     lights = _of_light(wanted.light, world, utc(now))
     for place, part in enumerate(parts):
         if place < begun or part.is_empty(wanted):
             continue
         # of those with a deadline only the bounds of the deadline: an index begins and ends there
-        lit_so = lights[0] if part.column is ISSUE.c.due_at else or_(*lights)
-        those = select(ISSUE.c.id).where(fits, lit_so, part.those)
+        lit_so = or_(*lights) if part.dated is None else lights[0] if part.dated else lights[-1]
+        those = select(ISSUE.c.id).where(fits, lit_so, *part.conditions(wanted))
         if cursor and place == begun:
             those = those.where(_beyond(part.column, value, last, largest_first))
         order = [each.desc() if largest_first else each for each in (part.column, ISSUE.c.id) if each is not None]
@@ -206,9 +226,10 @@ def _told(lights: Iterable[str]) -> Tally:
 
 def tally(session: Session, world: World, seen: Sight, wanted: Filter, now: datetime) -> Tally:
     """Counts a list as far as anybody reads on."""
-    connection, now = session.connection(), utc(now)
-    fits = _fitting(session, world, seen, wanted, now)
+    return _tally(session.connection(), world, _fitting(session, world, seen, wanted, now), seen, wanted, utc(now))
 
+
+def _tally(connection: Connection, world: World, fits: ColumnElement[bool], seen: Sight, wanted: Filter, now: datetime) -> Tally:
     # that there are more than MANY is said in the same words whatever happens meanwhile
     def kept(name: str) -> int:
         known = world.lately(("many", seen, wanted, name), now)
@@ -283,24 +304,25 @@ def _fitting(session: Session, world: World, seen: Sight, wanted: Filter, now: d
     """What fits a filter and is seen, but for its light (`_of_light`). Raises UsageError for a word it does not know."""
     _known(wanted, world)
     now, connection = utc(now), session.connection()
-    conditions: list[ColumnElement[bool]] = []
+    narrowed = [
+        ISSUE.c[name] == value for name in ("stage", "status", "category", "severity") if (value := getattr(wanted, name))
+    ]
+    if wanted.state:
+        narrowed.append(ISSUE.c.closed_at.is_(None) if wanted.state == "open" else ISSUE.c.closed_at.is_not(None))
+    few = False
     if (projects := _projects(world, wanted)) is not None:
-        conditions.append(finding.in_projects(connection, world, now, projects))
+        of_projects, few = finding.in_projects(connection, world, now, projects)
+        narrowed.append(of_projects)
         seen = seen.of(projects)
-    for name in ("stage", "status", "category", "severity"):
-        if value := getattr(wanted, name):
-            conditions.append(ISSUE.c[name] == value)
-    if wanted.state == "open":
-        conditions.append(ISSUE.c.closed_at.is_(None))
-    elif wanted.state == "over":
-        conditions.append(ISSUE.c.closed_at.is_not(None))
+    words = replace(wanted, q="", light="", overdue=False, mine="", sort="")
+    conditions = [*narrowed, within(connection, seen, world, now, Narrowed((words,), tuple(narrowed), few))]
     if wanted.overdue:
         conditions.append(is_overdue(now))
     if wanted.mine:
         conditions.append(_of_party(world, wanted.mine))
     if q := wanted.q.strip():
         conditions.append(searching.found(session, q, world))
-    return and_(*conditions, within(connection, seen, world, now))
+    return and_(*conditions)
 
 
 def _known(wanted: Filter, world: World) -> None:
@@ -380,7 +402,8 @@ def board(session: Session, world: World, seen: Sight, now: datetime) -> list[tu
     """How many open issues of each project, stage and light: project_id, stage, light (`""`: the clock stands), count."""
     connection, light = session.connection(), lit(world, utc(now)).label("light")
     columns = (ISSUE.c.project_id, ISSUE.c.stage, light)
-    statement = select(*columns, func.count()).where(within(connection, seen, world, utc(now)), ISSUE.c.closed_at.is_(None))
+    theirs = within(connection, seen, world, utc(now), finding.OPEN_ONLY)
+    statement = select(*columns, func.count()).where(theirs, ISSUE.c.closed_at.is_(None))
     return [tuple(row) for row in connection.execute(statement.group_by(*columns))]
 
 

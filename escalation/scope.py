@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, false, or_,
 
 from escalation import finding
 from escalation.errors import NotFound
+from escalation.finding import Narrowed
 from escalation.queries import ARCHIVED, ISSUE, REQUEST
 from escalation.world import World
 from notifications.among import among, among_given
@@ -89,9 +90,14 @@ def _values_of(seen: Sight) -> OneOf:
     return lambda column, name: among(column, getattr(seen, name))
 
 
-def _reasons(of: OneOf) -> list[ColumnElement[bool]]:
-    columns = (ISSUE.c.lead_id, ISSUE.c.responsible_id, ISSUE.c.reporter_id, ISSUE.c.delegate_id)
-    return [of(ISSUE.c.project_id, "projects"), *[of(each, "parties") for each in columns]]
+def _theirs(of: OneOf) -> list[ColumnElement[bool]]:
+    """It is their project, or they answer for it."""
+    return [of(ISSUE.c.project_id, "projects"), of(ISSUE.c.lead_id, "parties"), of(ISSUE.c.responsible_id, "parties")]
+
+
+def _beside(of: OneOf) -> list[ColumnElement[bool]]:
+    """They raised it, or stand in."""
+    return [of(ISSUE.c.reporter_id, "parties"), of(ISSUE.c.delegate_id, "parties")]
 
 
 def _asked(of: OneOf) -> Select[tuple[int]]:
@@ -104,24 +110,35 @@ def visible(seen: Sight) -> ColumnElement[bool]:
         return true()
     if not seen.projects and not seen.parties:
         return false()
-    return or_(*_reasons(_values_of(seen)), ISSUE.c.id.in_(_asked(_values_of(seen))))
+    of = _values_of(seen)
+    return or_(*_theirs(of), *_beside(of), ISSUE.c.id.in_(_asked(of)))
 
 
-def within(connection: Connection, seen: Sight, world: World, now: datetime) -> ColumnElement[bool]:
-    """The same condition as `visible`, in the words that are read fastest: few issues by their ids, many in a list's order."""
+def within(connection: Connection, seen: Sight, world: World, now: datetime, narrowed: Narrowed) -> ColumnElement[bool]:
+    """The same condition as `visible`, in the words that are read fastest: few issues by their ids, many in a list's order.
+
+    The statement must be `narrowed` so itself. Few are looked up before it: what moves between the two is seen as it was.
+    """
     if seen.everything or (not seen.projects and not seen.parties):
         return visible(seen)
-    reasons, asked = _reasons(_values_of(seen)), _asked(_values_of(seen))
-    found = finding.gathered(connection, world, now, ("seen", seen), reasons, asked)
-    if found is not None:
-        return found
-    return or_(*reasons, finding.not_by_index(connection, ISSUE.c.id).in_(asked))
+    of = _values_of(seen)
+    reasons, beside, asked = _theirs(of), _beside(of), _asked(of)
+    # what is few already is found by that
+    if not narrowed.few:
+        others = [*[select(ISSUE.c.id).where(each) for each in beside], asked.distinct()]
+        found = finding.gathered(connection, world, now, ("seen", seen), reasons, others, narrowed)
+        if found is not None:
+            return found
+    return or_(*reasons, *beside, finding.not_by_index(connection, ISSUE.c.id).in_(asked))
 
 
 #: An issue of this number that somebody sees, live or in the archive: asked at every page and action, and put together once.
 _SEEN = (
     select(ISSUE.c.id)
-    .where(ISSUE.c.number == bindparam("number"), or_(*_reasons(among_given), ISSUE.c.id.in_(_asked(among_given))))
+    .where(
+        ISSUE.c.number == bindparam("number"),
+        or_(*_theirs(among_given), *_beside(among_given), ISSUE.c.id.in_(_asked(among_given))),
+    )
     .union_all(
         select(ARCHIVED.c.id).where(
             ARCHIVED.c.number == bindparam("number"),

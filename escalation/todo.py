@@ -50,7 +50,9 @@ def todo(session: Session, world: World, seen: Sight, parties: Sequence[Party], 
     mine = list({each.id: each for party in parties for each in world.directory.acting_for(party, today)}.values())
     connection = session.connection()
     statement = select(ISSUE.c.id).where(
-        ISSUE.c.closed_at.is_(None), _perhaps_mine(connection, mine, world, now), within(connection, seen, world, now)
+        ISSUE.c.closed_at.is_(None),
+        _perhaps_mine(connection, mine, world, now),
+        within(connection, seen, world, now, finding.OPEN_ONLY),
     )
     rows: list[Any] = []
     # those without a deadline come last; each half is read in the order of an index
@@ -109,16 +111,16 @@ def _perhaps_mine(connection: Connection, mine: Sequence[Party], world: World, n
     at_work = ISSUE.c.status.in_(("pending_ack", "processing"))
     theirs = [
         and_(among(ISSUE.c.lead_id, handlers), ISSUE.c.status.in_(("pending_ack", "processing", "pending_intake"))),
-        and_(among(ISSUE.c.delegate_id, ids), at_work),
         and_(among(ISSUE.c.responsible_id, ids), at_work),
     ]
+    stood_in = and_(among(ISSUE.c.delegate_id, ids), at_work)
     coordinated = [each for party in mine if (each := _coordinated(party, world, pending, now)) is not None]
-    if (
-        not coordinated
-        and (few := finding.gathered(connection, world, now, ("to do", *handlers, *ids), theirs, asked)) is not None
-    ):
-        return few
-    return or_(*theirs, finding.not_by_index(connection, ISSUE.c.id).in_(asked), *coordinated)
+    if not coordinated:
+        others = [select(ISSUE.c.id).where(stood_in), asked.distinct()]
+        few = finding.gathered(connection, world, now, ("to do", *handlers, *ids), theirs, others, finding.OPEN_ONLY)
+        if few is not None:
+            return few
+    return or_(*theirs, stood_in, finding.not_by_index(connection, ISSUE.c.id).in_(asked), *coordinated)
 
 
 def _coordinated(party: Party, world: World, pending: Select[Any], now: datetime) -> ColumnElement[bool] | None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from escalation import browsing, finding, scope
+from escalation import browsing, finding, scope, todo
 from escalation.browsing import SORTS, Filter
 from escalation.commands import Raise
 from escalation.database import Store
@@ -148,21 +148,107 @@ def test_a_list_opens_with_what_its_page_and_its_count_say(town: Town, monkeypat
 
 
 def test_few_are_found_by_their_ids_and_many_in_order_and_both_are_the_same(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    def seen_by(code: str) -> list[object]:
+    def seen_by(code: str) -> list[list[object]]:
         seen = town.look(
             lambda session, world: scope.sight([world.directory.by_code[code]], world, world.calendar.local_day(town.now))
         )
-        return [each["number"] for each in walked(town, Filter(), seen)]
+        lists = [walked(town, wanted, seen) for wanted in narrowed]
+        counts = [town.look(lambda session, world: browsing.tally(session, world, seen, each, town.now)) for each in narrowed]  # noqa: B023
+        assert [each.total for each in counts] == [len(each) for each in lists]
+        return [[each["number"] for each in items] for items in lists]
 
+    asked = town.raise_issue()
+    lead = town.party(town.act(asked, "dispatch", CITY_COORDINATOR).lead_id)
+    town.act(asked, "acknowledge", lead)
+    town.act(asked, "consult", lead, to=HANDLER)
+    narrowed = [
+        Filter(),
+        *[Filter(state=each) for each in ("open", "over")],
+        *[Filter(status=each) for each in ("pending_ack", "pending_review", "processing")],
+        *[Filter(severity=each, state="open") for each in ("general", "major", "urgent")],
+        *[Filter(stage=each) for each in ("city", "department")],
+        *[Filter(city=each, severity="major") for each in ("哈尔滨", "牡丹江")],
+        *[Filter(light=each) for each in browsing.LIGHTS],
+        Filter(category="power"),
+        Filter(status="processing", overdue=True),
+    ]
     few = {code: seen_by(code) for code in (OWNER, CITY_COORDINATOR, HANDLER)}
+    assert asked in few[HANDLER][0]
+    assert all(any(each[place] for each in few.values()) for place in range(5))
     city = walked(town, Filter(city="哈尔滨"))
     monkeypatch.setattr(finding, "FEW", -1)
-    town.now += timedelta(minutes=1)  # until then it is remembered that they are few
+    town.now += timedelta(minutes=1)  # until then it is remembered that projects are few
     assert {code: seen_by(code) for code in few} == few
     assert [each["number"] for each in walked(town, Filter(city="哈尔滨"))] == [each["number"] for each in city]
     assert city
     assert not walked(town, Filter(city="牡丹江"))
-    assert len(few[OWNER]) == 9
+    assert len(few[OWNER][0]) == 10
+
+
+def test_who_is_asked_about_one_issue_again_and_again_sees_the_others_too(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few are found issue by issue, however often each is asked about; to-do and board say the same when they are not few."""
+    asked = [town.raise_issue() for _ in range(2)]
+    for number, times in zip(asked, (5, 1), strict=True):
+        lead = town.party(town.act(number, "dispatch", CITY_COORDINATOR).lead_id)
+        town.act(number, "acknowledge", lead)
+        for _ in range(times):
+            town.act(number, "consult", lead, to=HANDLER)
+            town.act(number, "answer", HANDLER, reason="同意,请按程序办理")
+        town.act(number, "consult", lead, to=HANDLER)
+
+    def seen() -> tuple[list[object], list[object], int]:
+        def look(session, world):  # type: ignore[no-untyped-def]
+            party = world.directory.by_code[HANDLER]
+            sight = scope.sight([party], world, town.now.date())
+            tasks = todo.todo(session, world, sight, [party], town.now)
+            board = browsing.board(session, world, sight, town.now)
+            return [each.issue["number"] for each in tasks], sight, sum(row[3] for row in board)
+
+        tasks, sight, counted = town.look(look)
+        return sorted(tasks), sorted(each["number"] for each in walked(town, Filter(state="open"), sight)), counted
+
+    for few in (3, -1):
+        monkeypatch.setattr(finding, "FEW", few)
+        assert seen() == (asked, asked, 2), few
+        town.now += timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_what_few_of_many_fit_is_read_from_the_index_of_whose_they_are(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are seen are not few, those that are urgent are; no row is fetched to find them, and the list goes by their ids."""
+    said: list[tuple[str, str]] = []
+
+    def explain(connection, cursor, statement, values, context, many) -> None:  # type: ignore[no-untyped-def]
+        plan = connection.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+        said.append((statement, " ".join(str(row) for row in plan)))
+
+    seen = town.look(lambda session, world: scope.sight([world.directory.by_code["PT0013"]], world, town.now.date()))
+    monkeypatch.setattr(finding, "FEW", 3)
+    event.listen(town.store.engine, "before_cursor_execute", explain)
+    assert len(walked(town, Filter(state="open", severity="urgent"), seen)) == 3
+    plan = next(plan for statement, plan in said if " UNION " in statement)
+    assert all(f"COVERING INDEX ix_issue_of_{whose}" in plan for whose in ("project_id", "lead_id", "responsible_id")), plan
+    assert any("json_each" in statement for statement, _ in said)
+    said.clear()
+    assert len(walked(town, Filter(state="open"), seen)) == 7
+    assert not any("json_each" in statement for statement, _ in said)
+    said.clear()
+    monkeypatch.setattr(finding, "FEW", 100)
+    assert len(walked(town, Filter(state="open", project="HLJ26-001"), seen)) == 7
+    assert not any(" UNION " in statement for statement, _ in said), "what is of few projects is found by these"
+
+
+def test_what_a_filter_says_is_not_said_again_by_a_part_of_the_list() -> None:
+    def said(**wanted: str) -> list[list[str]]:
+        asked = Filter(**wanted)
+        return [[str(each) for each in part.conditions(asked)] for part in SORTS["worst"][0] if not part.is_empty(asked)]
+
+    everything = said()
+    assert [len(each) for each in everything] == [3, 3, 2, 1]
+    assert said(state="open") == [[each for each in part if "closed_at" not in each] for part in everything[:3]]
+    assert said(state="open", status="pending_review") == [["issue.due_at IS NOT NULL"], ["issue.due_at IS NULL"]]
+    assert said(light="red") == [["issue.due_at IS NOT NULL"], ["issue.due_at IS NULL"]]
+    assert said(state="over") == [[]]
 
 
 # PostgreSQL's planner has statistics, and goes through nine rows
@@ -180,7 +266,7 @@ def test_a_list_is_read_from_the_index_of_what_is_open(town: Town) -> None:
     for wanted in (
         Filter(state="open"),
         Filter(state="open", category="power"),
-        Filter(light="yellow"),
+        *[Filter(light=each) for each in ("yellow", "green")],
         Filter(state="open", sort="due"),
     ):
         town.look(lambda session, world: browsing.page(session, world, EVERYTHING, wanted, town.now))  # noqa: B023

@@ -59,11 +59,7 @@ def listed(
     }  # fmt: skip
 
     def told(session: Session, world: World, seen: Sight) -> dict[str, Any]:
-        if cursor:
-            page = browsing.page(session, world, seen, wanted, desk.now, cursor=cursor, limit=ROWS)
-            tally = browsing.tally(session, world, seen, wanted, desk.now)
-        else:
-            page, tally = browsing.opened(session, world, seen, wanted, desk.now, limit=ROWS)
+        page, tally = browsing.opened(session, world, seen, wanted, desk.now, cursor=cursor, limit=ROWS)
         mine = [each for each in world.projects.values() if sees_project(seen, each)]
         return {
             "items": page.items,
