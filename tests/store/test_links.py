@@ -1,6 +1,9 @@
 """Links in mails: they act once, for one party, on one issue, until they run out; looking at one changes nothing."""
 
 import json
+import re
+import string
+from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -9,7 +12,7 @@ from sqlalchemy import select
 
 from escalation import queries
 from escalation.errors import Refused
-from escalation.links import OFFERED, SECRET, USED, BadLink, Claim, Links
+from escalation.links import OFFERED, SECRET, USED, BadLink, Claim, Links, LinkSigner
 from escalation.queries import OUTBOX
 from notifications.kinds import KINDS
 from notifications.outbox import Claimed
@@ -94,6 +97,34 @@ def test_an_expired_a_tampered_and_another_persons_link(town, links):
     with pytest.raises(Refused):
         links.use(token(links, town, number, "acknowledge", CITY_COORDINATOR), town.now)
     assert town.facts(number).status == "pending_ack"
+
+
+def respelled(link: str) -> set[str]:
+    """What a lenient reader would take for the same link."""
+    head, _, signature = link.rpartition(".")
+    ends = {signature[:-1] + letter for letter in string.ascii_letters + string.digits + "-_"}
+    base64 = urlsafe_b64encode(bytes.fromhex(signature)).decode()
+    others = {signature.upper(), signature + "=", signature + "==", base64, base64.rstrip("="), " " + signature}
+    return {f"{head}.{each}" for each in ends | others} - {link}
+
+
+def test_a_link_that_was_used_cannot_be_spelled_anew(town, links):
+    number = town.dispatched()
+    links.use(token(links, town, number, "acknowledge"), town.now)
+    mine = token(links, town, number, "report_progress")
+    links.use(mine, town.now, reason="供电方案已送审，预计下周批复")
+    for other in respelled(mine):
+        with pytest.raises(BadLink) as said:
+            links.use(other, town.now, reason="供电方案已送审，预计下周批复")
+        assert said.value.code == "tampered", other
+
+
+def test_no_mail_filter_takes_a_link_for_something_else():
+    """A Bitcoin address is thirty letters and digits between two word boundaries: here are only two words, the last of 64."""
+    for each in range(1000):
+        signer = LinkSigner([f"key {each}"], BASE, LIFE)
+        link = signer.link(Claim("WT26-0007", "report_progress", "PT0033", at("2026-11-23 09:00"), f"dispatch_notice:{each}"))
+        assert re.fullmatch(re.escape(BASE) + r"/a/WyJ[A-Za-z0-9]+\.[0-9a-f]{64}", link), link
 
 
 def test_a_link_of_the_one_who_answered_before_does_nothing_after_the_issue_went_up(town, links):
