@@ -31,6 +31,15 @@ SECRETS = [
     ("Authorization: Bearer esc_9f8e7d", "esc_9f8e7d"),
     ("token: 'eyJhbGciOi'", "eyJhbGciOi"),
     ("postgresql+psycopg://escalation:hunter2@db/escalation", "hunter2"),
+    ("ESCALATION_SMTP__PASSWORD=hunter2", "hunter2"),
+    ("PGPASSWORD=hunter2 psql", "hunter2"),
+    ("GET /callback?code=1&access_token=hunter2&state=2", "hunter2"),
+    ("refresh_token: hunter2, client_secret=hunter2", "hunter2"),
+    ('{"password": "hunter2 and more"}', "hunter2"),
+    ('{\\"password\\": \\"hunter2\\"}', "hunter2"),
+    ("AWS_SECRET_ACCESS_KEY=hunter2", "hunter2"),
+    ("a-very-long-name-of-a-key-in-some-other-system-token=hunter2", "hunter2"),
+    (f"postgresql://escalation:{'hunter2' * 100}@db/escalation", "hunter2"),
     ("550 no such user li.lei@example.org", "li.lei"),
 ]
 
@@ -48,6 +57,17 @@ def test_secrets_and_addresses_are_taken_out(said, form: str, text: str, secret:
         log.exception("in a traceback")
     assert secret not in stream.getvalue()
     assert logs.HIDDEN in stream.getvalue()
+
+
+def test_the_name_of_a_file_with_a_secret_can_be_read() -> None:
+    line = "smtp.password_file: /etc/escalation.smtp cannot be read"
+    assert logs.clean(line) == line
+
+
+def test_a_long_line_without_a_secret_is_read_at_once() -> None:
+    """A pattern that tries every beginning with every end would take minutes for it."""
+    line = "a-" * 50_000 + "x_" * 50_000
+    assert logs.clean(line) == line
 
 
 def test_one_event_is_one_line_whatever_is_in_it(said) -> None:  # type: ignore[no-untyped-def]
