@@ -32,7 +32,7 @@ STAMP = "world"
 #: A notice names thirteen statutory days off or more; fewer days are corrections, and the year remains a guess.
 WHOLE_NOTICE = 11
 REMEMBERED = 50_000
-#: How long a count that is only shown may be told again.
+#: How long what costs much to find out may be told again.
 LATELY = timedelta(minutes=1)
 T = TypeVar("T")
 
@@ -66,6 +66,8 @@ class World:
         #: What has been worked out from this world and holds as long as it does (who is told of what, in which words).
         self.memo: dict[tuple[object, ...], Any] = {}
         self._day: date | None = None
+        #: What was found out in the last minute, and when.
+        self._lately: dict[tuple[object, ...], tuple[Any, datetime]] = {}
 
     def remember(self, key: tuple[object, ...], value: T, day: date | None = None) -> T:
         """Keeps what was worked out, for a `day` if one is named; forgets everything when another begins, or it is too much.
@@ -78,14 +80,24 @@ class World:
         self.memo[key] = value
         return value
 
+    def forget(self) -> None:
+        """Forgets all that was worked out from it; it is worked out again when somebody asks. What was found out lately stays."""
+        self.memo.clear()
+        self._routes.clear()
+        for rules in list(self._rules.values()):
+            rules.forget()
+        self.calendar.forget()
+
     def lately(self, key: tuple[object, ...], now: datetime) -> tuple[Any, datetime] | None:
         """What `shortly` kept less than a minute before `now`, and since when it is so."""
-        known: tuple[Any, datetime] | None = self.memo.get(key)
+        known = self._lately.get(key)
         return known if known is not None and timedelta(0) <= now - known[1] < LATELY else None
 
     def shortly(self, key: tuple[object, ...], value: T, now: datetime) -> None:
         """Keeps a value for a minute from `now` on."""
-        self.remember(key, (value, now))
+        for old in [each for each, (_, since) in list(self._lately.items()) if not timedelta(0) <= now - since < LATELY]:
+            self._lately.pop(old, None)
+        self._lately[key] = (value, now)
 
     def once_a_minute(self, key: tuple[object, ...], now: datetime, work: Callable[[], T]) -> T:
         """What `work` answers, asked again only when a minute has gone by since it was."""
@@ -174,6 +186,11 @@ class WorldReader:
                 if known is None or known.stamp != stamp:
                     known = self._known = self._load(session, stamp)
         return known
+
+    def forget(self) -> None:
+        """What was worked out from the world is forgotten, the world is not."""
+        if self._known is not None:
+            self._known.forget()
 
     def _load(self, session: Session, stamp: int) -> World:
         # plain rows: a province has thousands of parties, and as objects of the store they take two to four times as long

@@ -224,6 +224,11 @@ class WorkCalendar:
             _keep(self._periods, key, known)
         return known
 
+    def forget(self) -> None:
+        """Lets go of the answers that were kept; they are worked out again when somebody asks."""
+        for kept in (self._openings, self._closings, self._periods):
+            kept.clear()
+
     def local(self, moment: datetime) -> datetime:
         """A moment in the calendar's zone. Raises ValueError for a naive one."""
         if moment.tzinfo is None:

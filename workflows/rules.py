@@ -48,6 +48,11 @@ class Rules:
         self.overdue_wd = lru_cache(maxsize=4096)(self._overdue_wd)
         self.next_after = lru_cache(maxsize=4096)(self._next_after)
 
+    def forget(self) -> None:
+        """Lets go of the answers that were kept; they are worked out again when somebody asks."""
+        for kept in (self.dispatch_clocks, self.overdue_wd, self.next_after):
+            kept.cache_clear()
+
     def state(self, facts: Facts, trigger: str) -> State:
         """Where `trigger` leads from the issue's state. Raises NoSuchMove."""
         return self.life.after(facts.stage, facts.status, trigger)

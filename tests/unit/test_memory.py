@@ -8,9 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from escalation import memory
+from escalation.app import App
+from escalation.config import DatabaseSettings, Settings
 from escalation.database import Store
 from escalation.memory import give_back
+from escalation.notices import when
 from escalation.sqlite import sqlite3
+from notifications.moments import moment_text
+from tests.town import Town
 
 MEGABYTE = 1 << 20
 
@@ -55,3 +60,29 @@ def test_idle_connections_let_go_of_what_they_have_read(sqlite: str) -> None:
     with store.reading() as session:
         assert session.connection().execute(read).scalar() == 6_000_000
     store.close()
+
+
+def test_what_was_worked_out_is_forgotten_and_the_world_is_not(sqlite: str) -> None:
+    app, town = App(Settings(database=DatabaseSettings(url=sqlite))), Town(Store(sqlite))
+    app.give_back()
+    world = app.look(lambda session, world: world)
+    world.remember(("letters",), "who is told of what")
+    route, rules = world.route(world.active, "land", 1), world.rules()
+    rules.next_after(town.now, rules.workflow.intake.repeat)
+    rules.overdue_wd(town.now, town.now)
+    rules.dispatch_clocks("city", "major", town.now)
+    world.calendar.period(town.now.date(), False, 3)
+    world.calendar.opening(town.now.date())
+    when(town.now, "en", "Asia/Shanghai")
+    moment_text(town.now)
+    world.shortly(("count",), 1_000, town.now)
+    kept = [world.memo, world.calendar._openings, world.calendar._closings, world.calendar._periods]
+    caches = (rules.next_after, rules.overdue_wd, rules.dispatch_clocks, when, moment_text)
+    assert all(kept) and all(each.cache_info().currsize for each in caches)
+    app.give_back()
+    assert not any(kept) and not any(each.cache_info().currsize for each in caches)
+    assert world.route(world.active, "land", 1) is not route
+    assert world.lately(("count",), town.now) == (1_000, town.now), "what was found out lately stays for its minute"
+    assert app.look(lambda session, world: world) is world
+    app.close()
+    town.store.close()

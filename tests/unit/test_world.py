@@ -1,7 +1,7 @@
 """What a world remembers does not grow for ever."""
 
 import gc
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from weakref import ref
 
 import pytest
@@ -32,6 +32,15 @@ def test_it_forgets_everything_when_it_is_too_much(world: World, monkeypatch: py
     for number in range(10):
         world.remember((number,), number)
     assert world.memo == {(9,): 9}
+
+
+def test_what_was_found_out_lately_is_kept_for_a_minute_and_no_longer(world: World) -> None:
+    now = datetime(2026, 9, 7, 9, tzinfo=UTC)
+    for second in range(200):
+        world.shortly((second,), second, now + timedelta(seconds=second))
+    assert len(world._lately) == 60
+    assert world.lately((199,), now + timedelta(seconds=258)) == (199, now + timedelta(seconds=199))
+    assert world.lately((199,), now + timedelta(seconds=259)) is None
 
 
 def test_calendars_of_the_past_are_let_go() -> None:
