@@ -30,12 +30,14 @@ from escalation.mailroom import Mailroom
 from escalation.memory import give_back
 from escalation.models import CalendarDay, WorkflowRow
 from escalation.nodes import Node
+from escalation.notices import when
 from escalation.summaries import Times
 from escalation.summaries.making import Made, Summariser
 from escalation.sweep import Sweeper, Swept
 from escalation.users import audit
 from escalation.verifying import Verified, verify
 from escalation.world import World, WorldReader, touch
+from notifications.moments import moment_text
 from workflows.loading import source_of
 from workflows.sentence import say
 
@@ -63,7 +65,13 @@ class App:
         self.mailroom = Mailroom(settings, self.store, self.worlds, elsewhere, self.links, self.summariser.times)
 
     def give_back(self) -> None:
-        """Memory that is free, or only keeps what the store has anyway, goes back to the system."""
+        """Memory that is free, or only keeps what the store has or what is soon worked out again, goes back to the system.
+
+        Answers kept for months lie about in a heap that was large for a day, and a page on which one lies cannot go back.
+        """
+        self.worlds.forget()
+        when.cache_clear()
+        moment_text.cache_clear()
         self.store.let_go()
         give_back()
 

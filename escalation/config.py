@@ -163,12 +163,15 @@ class SummarySettings(Section):
 
 
 class SchedulerSettings(Section):
-    """How often the store is looked at whatever the timer thinks, and how far a wall clock may leap while running."""
+    """How often the store is looked at whatever the timer thinks, how far a wall clock may leap while running, and how long
+    a node waits for a look to end before it ends itself.
+    """
 
     look_seconds: float = Field(default=60, gt=0, le=60)
     dispatch_seconds: float = Field(default=15, gt=0)
     leap_seconds: float = Field(default=3600, gt=0)
     skew_seconds: float = Field(default=60, ge=0)
+    patience_seconds: float = Field(default=180, gt=0)
 
 
 class HealthSettings(Section):

@@ -21,6 +21,7 @@ from escalation.summaries.reminders import until_the_daily
 from escalation.summaries.rendering import SummaryRenderer
 from escalation.world import WorldReader
 from notifications import outbox
+from notifications.aside import in_a_thread
 from notifications.channels import FolderChannel
 from notifications.dispatch import DispatchCounts, DispatchSettings, by_itself, dispatch_once, nothing, sum_of
 from notifications.lanes import Lane
@@ -46,15 +47,15 @@ class Mailroom:
 
     async def dispatch(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends the mails in the outbox; of templates that could not be used the administrator is told."""
-        return await self._dispatch(self.channel(), self.dispatching(now), now, limit)
+        settings = await in_a_thread(lambda: self.dispatching(now))
+        return await self._dispatch(self.channel(), settings, now, limit)
 
     async def dispatch_elsewhere(self, now: datetime, *, limit: int = 500) -> DispatchCounts:
         """Sends what goes by other channels and to systems that follow by webhooks, each by itself.
 
         One that is in trouble holds up no other, and no mail.
         """
-        with self.store.reading() as session:
-            due = outbox.due_channels(session, now) if self.elsewhere.names else set()
+        due = await in_a_thread(lambda: self._due_elsewhere(now)) if self.elsewhere.names else set()
         ways = [self._post(name, now, limit) for name in self.elsewhere.names if name in due]
         if self.settings.webhooks.to:
             ways.append(self._tell_followers(now))
@@ -66,14 +67,19 @@ class Mailroom:
         except BadConfig as trouble:
             return DispatchCounts(stopped=f"{trouble.message}; {trouble.hint}")
         per_minute = self.settings.channels[name].per_minute
-        settings = replace(self.dispatching(now), lane=Lane(name), per_minute=per_minute, actions=nothing, waits_for=by_itself)
+        usual = await in_a_thread(lambda: self.dispatching(now))
+        settings = replace(usual, lane=Lane(name), per_minute=per_minute, actions=nothing, waits_for=by_itself)
         return await self._dispatch(channel, settings, now, limit)
 
     async def _dispatch(self, channel: Channel, settings: DispatchSettings, now: datetime, limit: int) -> DispatchCounts:
         done = await dispatch_once(self.session, channel, self.renderer(), settings, now, limit)
         if done.problems:
-            self._tell_of_templates(done.problems, now)
+            await in_a_thread(lambda: self._tell_of_templates(done.problems, now))
         return done
+
+    def _due_elsewhere(self, now: datetime) -> set[str]:
+        with self.store.reading() as session:
+            return outbox.due_channels(session, now)
 
     def _tell_of_templates(self, problems: Sequence[str], now: datetime) -> None:
         with self.store.reading() as session:

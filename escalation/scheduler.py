@@ -23,13 +23,14 @@ from escalation.clock import Clock
 from escalation.errors import EscalationError
 from escalation.nodes import Node
 from escalation.sweep import Swept
+from escalation.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
 JOB_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: How long a stopping node waits for the mails it is just sending, in seconds; then it breaks off and says so in the outbox.
-GRACE = 7
+GRACE = 4
 T = TypeVar("T")
 #: After a look that failed: the first wait and the longest.
 SOON, LONGEST = timedelta(seconds=1), timedelta(seconds=60)
@@ -38,8 +39,17 @@ SOON, LONGEST = timedelta(seconds=1), timedelta(seconds=60)
 class Worker:
     """One node: a scheduler and a dispatcher over one store. Start as many as wanted on PostgreSQL."""
 
-    def __init__(self, app: App, clock: Clock, elapsed: Callable[[], float] = monotonic, kind: str = "worker") -> None:
+    def __init__(
+        self,
+        app: App,
+        clock: Clock,
+        elapsed: Callable[[], float] = monotonic,
+        kind: str = "worker",
+        watchdog: Watchdog | None = None,
+    ) -> None:
         self.app = app
+        self.watchdog = watchdog or watchdog_of(app)
+        app.sweeper.went_on = self.watchdog.heard
         self.clock = clock
         self.elapsed = elapsed
         self.node = Node(kind, clock())
@@ -73,16 +83,20 @@ class Worker:
         keeping = asyncio.create_task(self._turning(self._keep, self.keep))
         reasons = (self._beat(times.look_seconds), waking.listen(self.app.store, self.look))
         beside = [asyncio.create_task(each) for each in reasons]
+        lines = (sweeping, mailing, posting, keeping)
         self.look()
         try:
-            await sweeping
-            await asyncio.wait([mailing, posting, keeping], timeout=GRACE)
+            # none of them ends before it is told to, and whoever has nothing to do ends at once
+            await asyncio.wait(lines, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(lines, timeout=GRACE)
         finally:
+            self.stop()  # also when it is broken off without a word: else the sweeping would never end
             self.scheduler.shutdown(wait=False)
             last = (*beside, mailing, posting, keeping)
             for task in last:
                 task.cancel()
             await asyncio.gather(*last, return_exceptions=True)
+            await sweeping
             await self._sign(stopped=True)
             log.info("stopped", extra={"node": self.node.id})
 
@@ -98,6 +112,7 @@ class Worker:
     def stop(self) -> None:
         """Asks the node to finish what it is doing and end."""
         self.stopping = True
+        self.watchdog.told_to_stop()
         self.app.sweeper.stop()
         self.app.inbox.stop()
         for reason in (self._due, self._mail, self._post, self._keep):
@@ -118,7 +133,9 @@ class Worker:
 
     async def _sweep_and_sign(self) -> None:
         await self.sweep()
+        self.watchdog.heard()
         await self._sign()
+        self.watchdog.heard()
 
     async def sweep(self) -> None:
         """One sweep, and the next wake-up set to the earliest `wake_at`."""
@@ -230,6 +247,12 @@ class Worker:
         while True:
             await asyncio.sleep(seconds)
             self.look()
+
+
+def watchdog_of(app: App) -> Watchdog:
+    """One with the patience of this installation; what takes its time and then says so is no silence."""
+    scheduler, busy = app.settings.scheduler, app.settings.database.busy_seconds if app.store.is_sqlite else 0
+    return Watchdog(max(scheduler.patience_seconds, 3 * scheduler.look_seconds, 2 * busy))
 
 
 class LeapWatch:

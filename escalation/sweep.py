@@ -91,6 +91,8 @@ class Sweeper:
         self.elapsed = elapsed
         self.world = world
         self.outgoing = outgoing
+        #: Called after every transaction, by whoever watches that there is an end to them.
+        self.went_on: Callable[[], None] = lambda: None
         self._told_on: datetime | None = None
         self._stopping = Event()
 
@@ -110,6 +112,7 @@ class Sweeper:
                 if self._stopping.is_set():
                     return swept
                 self._move(chunk, now, swept, dry_run)
+                self.went_on()
             swept.next_wake_at = self._next()
             if dry_run or swept.examined == before:
                 break
@@ -160,7 +163,10 @@ class Sweeper:
                 return
             log.warning("a batch of %d could not be written, trying one by one: %s", len(ids), error)
             for one in ids:
+                if self._stopping.is_set():
+                    return
                 self._move([one], now, swept, dry_run)
+                self.went_on()
             return
         _add(swept, trial)
 

@@ -12,6 +12,7 @@ from escalation.app import App
 from escalation.clock import Clock
 from escalation.errors import BadConfig
 from escalation.scheduler import Worker
+from escalation.watchdog import Watchdog
 from escalation.web.application import create_app
 
 #: How long an answer that is being given may take when the process is told to stop, in seconds.
@@ -29,15 +30,15 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: App, clock: Clock, host: str, port: int) -> None:
+async def serve(app: App, clock: Clock, host: str, port: int, watchdog: Watchdog) -> None:
     """Works and answers until a SIGTERM or SIGINT comes, finishes what it is doing, and ends. Raises BadConfig."""
-    await answer(app, clock, listening(host, port))
+    await answer(app, clock, listening(host, port), watchdog)
 
 
-async def answer(app: App, clock: Clock, taken: socket.socket) -> None:
+async def answer(app: App, clock: Clock, taken: socket.socket, watchdog: Watchdog | None = None) -> None:
     """The same on a port that was taken before (`listening`)."""
     host, port = taken.getsockname()[:2]
-    worker = Worker(app, clock, kind="serve")
+    worker = Worker(app, clock, kind="serve", watchdog=watchdog)
     server = _Server(_config(app, clock, worker, host, port))
     settle()
     working = asyncio.create_task(worker.run())

@@ -126,6 +126,32 @@ def test_a_sweep_that_is_asked_to_stop_ends_after_its_transaction(store: Store, 
     assert town.verify().ok
 
 
+def test_whoever_watches_hears_of_every_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "TRANSACTION", {"sqlite": 2, "postgresql": 2})
+    town, heard = Town(store), []
+    many(town, 5)
+    town.sweeper.went_on = lambda: heard.append(stages(town).count("department"))
+    town.sweep(OVERDUE)
+    assert heard == [2, 4, 5]
+
+
+def test_one_by_one_it_is_heard_as_well_and_ends_when_it_is_asked_to(store: Store) -> None:
+    """A batch that cannot be written goes on issue by issue, which takes its time."""
+    town, heard = Town(store), []
+    numbers = many(town, 4)
+    by_hand(store, numbers[3], category="gone")
+
+    def stop_after_two() -> None:
+        heard.append(stages(town).count("department"))
+        if len(heard) == 2:
+            town.sweeper.stop()
+
+    town.sweeper.went_on = stop_after_two
+    assert town.sweep(OVERDUE).examined == 2
+    assert heard[:2] == [1, 2]
+    assert stages(town).count("department") == 2
+
+
 def test_one_that_is_woken_too_early_is_set_right(store: Store) -> None:
     town = Town(store)
     number = town.dispatched()
