@@ -65,8 +65,9 @@ def backup(store: Store, out: Path, now: datetime) -> Manifest:
     part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with _snapshot(store) as connection, open(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-            manifest = _written(connection, file, migrating.current(store) or "", now)
+        with open(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+            with _snapshot(store) as connection:
+                manifest = _written(connection, file, migrating.current(store) or "", now)
             file.flush()
             os.fsync(file.fileno())
         part.replace(out)

@@ -31,6 +31,10 @@ CACHE = 16_384
 LARGE_CACHE = 65_536
 #: Pages in the log after which they are brought home into the file: most are written many times by one sweep.
 HOME = 16_384
+#: How long PostgreSQL lets a transaction stand in which nothing is asked for: a node that froze in one holds its rows no longer.
+#: An import reads its files in one, and a backup writes what it has read.
+STANDS_STILL = "300s"
+REVISION = text("SELECT version_num FROM alembic_version")
 #: Bytes of its log that a SQLite file keeps once what is in it has been brought home.
 LOG = 64 * 2**20
 
@@ -38,7 +42,9 @@ LOG = 64 * 2**20
 class Store:
     """A database: `transaction()` to write, `reading()` to look."""
 
-    def __init__(self, url: str, *, busy_seconds: float = 30, connect_seconds: int = 10) -> None:
+    def __init__(
+        self, url: str, *, busy_seconds: float = 30, connect_seconds: int = 10, stands_still: str = STANDS_STILL
+    ) -> None:
         parsed = make_url(url)
         self.url = parsed
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -60,7 +66,12 @@ class Store:
                     "tcp_user_timeout": 60_000,
                 },
             )
-        self._reader = self.engine.execution_options(**{READING: True})
+            event.listen(self.engine, "connect", lambda connection, _: _bound(connection, stands_still))
+        #: The schema that this program writes; where it is named, nothing is written into another one.
+        self.revision = ""
+        # SQLite's readers see one moment anyway
+        snapshot = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self.engine.execution_options(**{READING: True}, **snapshot)
         #: How many transactions were tried again since this process began.
         self.retried = 0
 
@@ -80,7 +91,16 @@ class Store:
         self._refuse_vanished()
         engine = self.engine.execution_options(**{LARGE: True}) if large else self.engine
         with translated(self), Session(engine, expire_on_commit=False) as session, session.begin():
+            self._refuse_other_schema(session)
             yield session
+
+    def _refuse_other_schema(self, session: Session) -> None:
+        """A node that goes on while a newer program upgrades the store must not write what that one no longer understands."""
+        if self.revision and (found := session.connection().execute(REVISION).scalar()) != self.revision:
+            raise DatabaseTrouble(
+                f"the database has schema {found}, this program writes {self.revision} ({self.name()})",
+                "another program has upgraded it meanwhile: start the one that is installed now",
+            )
 
     @property
     def is_absent(self) -> bool:
@@ -110,7 +130,11 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that only looks. Raises DatabaseTrouble when the store cannot be used."""
+        """A session that only looks, and sees the store as of one moment, whoever writes meanwhile.
+
+        Else `verify` would call an issue broken that is just moving, and a summary would not add up.
+        Raises DatabaseTrouble when the store cannot be used.
+        """
         with translated(self), Session(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
 
@@ -162,6 +186,12 @@ def _on_sqlite_connect(connection: Any, record: object) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"PRAGMA cache_size = -{CACHE}")
+
+
+def _bound(connection: Any, stands_still: str) -> None:
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{stands_still}'")
+    connection.autocommit = False
 
 
 def _set_journal(connection: Any) -> None:

@@ -50,6 +50,9 @@ def upgrade(store: Store, to: str = "head") -> str:
     with translated(store), store.engine.begin() as connection:
         if not store.is_sqlite:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7267521)")
+            if inspect(connection).has_table("alembic_version"):
+                # every writer has read it (`Store.transaction`): those that are at work end first, later ones see what it becomes
+                connection.exec_driver_sql("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
         config.attributes["connection"] = connection
         command.upgrade(config, to)
     return newest() if to == "head" else to

@@ -155,11 +155,11 @@ class Summariser:
         books: dict[Scope, Attachment] = {}
         with self.store.reading() as session:
             world = self.worlds.read(session)
-            for letter in letters:
-                told = letter.figures
-                if told is not None and told.scope not in books:
-                    books[told.scope] = _workbook(told, letter.before, world, period)
-                yield letter.draft(books[told.scope] if told is not None else None)
+        for letter in letters:
+            told = letter.figures
+            if told is not None and told.scope not in books:
+                books[told.scope] = _workbook(told, letter.before, world, period)
+            yield letter.draft(books[told.scope] if told is not None else None)
 
 
 def _workbook(told: Figures, before: Figures | None, world: World, period: Period) -> Attachment:

@@ -166,3 +166,22 @@ def test_a_server_that_is_not_there(new_store) -> None:  # type: ignore[no-untyp
 
     assert "does not answer" in found.message
     assert "very-secret" not in f"{found.message} {found.hint}"
+
+
+def test_nothing_is_written_into_another_schema(store: Store) -> None:
+    """Once it is said which one is ours, also by a node that was there before the store was upgraded."""
+    store.revision = migrating.newest()
+    with store.transaction() as session:
+        session.connection().execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTrouble, match="schema 9999, this program writes"), store.transaction() as session:
+        session.connection().execute(text("DELETE FROM alembic_version"))
+    with store.reading() as session:
+        assert session.connection().execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"
+    store.revision = ""
+    with store.transaction() as session:
+        session.connection().execute(text("UPDATE alembic_version SET version_num = :ours"), {"ours": migrating.newest()})
+
+
+def test_a_transaction_may_stand_still_for_five_minutes(postgresql: str, new_store) -> None:  # type: ignore[no-untyped-def]
+    with new_store(postgresql).reading() as session:
+        assert session.connection().execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "5min"

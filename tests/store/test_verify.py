@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, event, insert, select, update
 
 from escalation.database import Store
 from escalation.queries import ASSIGNMENT, ISSUE, JOURNAL, OUTBOX
+from escalation.verifying import verify
 from tests.town import DEPARTMENT_COORDINATOR, Town
 
 HANDLER = "PT0033"
@@ -236,3 +237,35 @@ def test_looking_changes_nothing(store: Store) -> None:
     before = dump(store)
     assert town.verify().ok
     assert dump(store) == before
+
+
+def test_who_looks_sees_one_moment_whoever_writes_meanwhile(store: Store) -> None:
+    """Both read what is looked at in several statements; an issue that moves between two of them is not broken."""
+    town = Town(store)
+    number = town.dispatched()
+    with store.reading() as session:
+        before = session.connection().execute(select(ISSUE.c.version)).scalar_one()
+        town.act(number, "acknowledge", HANDLER)
+        assert session.connection().execute(select(ISSUE.c.version)).scalar_one() == before
+        assert len(session.connection().execute(select(JOURNAL.c.seq)).all()) == before
+    assert town.facts(number).version == before + 1
+
+
+@pytest.mark.parametrize("after", range(1, 6))
+def test_an_issue_that_moves_while_it_is_verified_is_whole(store: Store, after: int) -> None:
+    town = Town(store)
+    number = town.dispatched()
+    town.sweep("2026-09-01 09:01")
+    statements = iter(range(1, after + 1))
+
+    def meanwhile(*_: object) -> None:
+        if next(statements, None) == after:
+            town.act(number, "acknowledge", HANDLER)
+
+    with store.reading() as session:
+        world = town.worlds.read(session)
+        connection = session.connection()
+        event.listen(connection, "after_cursor_execute", meanwhile)
+        found = verify(session, world)
+    assert (found.broken, found.issues) == ([], 1)
+    assert town.facts(number).status == "processing"
