@@ -20,6 +20,7 @@ from escalation.sqlite import sqlite3, wal_is_safe
 from escalation.world import World
 from notifications import outbox
 from notifications.lanes import Lane
+from notifications.outbox import Kept
 from workflows.soundness import check as sound
 
 SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
@@ -39,14 +40,14 @@ def examine(app: App, now: datetime, file: Path | None = None) -> list[Check]:
     `file`: the configuration that was looked for; it need not be there, for all of it can come from the environment.
     """
     checks = [Check("config", True, _config(file))]
-    refused: dict[str, tuple[int, str]] = {}
+    kept: dict[str, Kept] = {}
     store = _tried("database", lambda: _database(app))
     checks += [store, _tried("schema", lambda: _schema(app))] if store.ok else [store]
     if all(check.ok for check in checks):
         checks += app.look(lambda session, world: list(_inside(app, session, world, now)))
-        refused = app.look(lambda session, world: _refused(session, app.mailroom.lanes))
-    mail = refused.pop("mail", (0, ""))
-    checks += [_mail(app, *mail), _templates(app), _channels(app, refused)]
+        kept = app.look(lambda session, world: _kept(session, app.mailroom.lanes))
+    mail = kept.pop("mail", None)
+    checks += [_mail(app, mail), _templates(app), _channels(app, kept)]
     if app.settings.webhooks.to:
         checks.append(_tried("webhooks", lambda: _webhooks(app)))
     if app.settings.oidc.issuer:
@@ -54,10 +55,10 @@ def examine(app: App, now: datetime, file: Path | None = None) -> list[Check]:
     return checks
 
 
-def _refused(session: Session, lanes: Sequence[str]) -> dict[str, tuple[int, str]]:
-    """The lanes in which something is held because the server refuses us: how much, and what it said last."""
-    found = {lane.name: outbox.refused(session, lane) for lane in (Lane(others=tuple(lanes)), *map(Lane, lanes))}
-    return {name: told for name, told in found.items() if told[0]}
+def _kept(session: Session, lanes: Sequence[str]) -> dict[str, Kept]:
+    """The lanes in which something is kept because the server refuses us or is down."""
+    found = {lane.name: outbox.kept(session, lane) for lane in (Lane(others=tuple(lanes)), *map(Lane, lanes))}
+    return {name: kept for name, kept in found.items() if kept is not None}
 
 
 def _tried(name: str, look: Callable[[], str]) -> Check:
@@ -173,11 +174,15 @@ def _calendar(last: datetime | None, world: World, now: datetime) -> Check:
     return Check("calendar", True, f"published until {calendar.known_until}")
 
 
-def _mail(app: App, refused: int, reason: str) -> Check:
+def _mail(app: App, kept: Kept | None) -> Check:
     smtp = app.settings.smtp
-    if refused:
-        told = f"{refused} mails are held, for the server refuses us: {reason}; mend [smtp], then `escalation outbox retry`"
-        return Check("mail", False, told)
+    if kept is not None and kept.refused:
+        why = f"the server refuses us: {kept.reason}; mend [smtp], then `escalation outbox retry`"
+        return Check("mail", False, f"{kept.messages} mails are held, for {why}")
+    if kept is not None:
+        where = f"{smtp.host}:{smtp.port}" if smtp.host else f"{app.settings.path(smtp.folder)}"
+        why = f"{where} does not take any: {kept.reason}; check [smtp]; they go out when it does"
+        return Check("mail", False, f"{kept.messages} mails wait, for {why}")
     if not smtp.host:
         folder = app.settings.path(smtp.folder)
         return Check("mail", _writable(folder), f"no smtp.host: mails are written to {folder}")
@@ -199,12 +204,15 @@ def _templates(app: App) -> Check:
     return Check("templates", True, f"your own in {folder}, all sound" if folder else "the built-in ones")
 
 
-def _channels(app: App, refused: Mapping[str, tuple[int, str]]) -> Check:
+def _channels(app: App, kept: Mapping[str, Kept]) -> Check:
     """Their addresses are read, not asked: a message to try them out would be one more for everybody."""
     names = app.mailroom.elsewhere.names
     wrong = [check.detail for name in names if not (check := _tried("channels", lambda name=name: _made(app, name))).ok]  # type: ignore[misc]
     wrong += [
-        f"{name} holds {count}: {reason}; mend it, then `escalation outbox retry`" for name, (count, reason) in refused.items()
+        f"{name} holds {each.messages}: {each.reason}; mend it, then `escalation outbox retry`"
+        if each.refused
+        else f"{name} is down, {each.messages} wait: {each.reason}"
+        for name, each in kept.items()
     ]
     return Check("channels", not wrong, "; ".join(wrong) or ", ".join(names) or "mail alone")
 

@@ -18,6 +18,7 @@ from escalation.app import App
 from escalation.models import SetAside
 from escalation.queries import ISSUE, OUTBOX
 from escalation.sweep import Swept
+from notifications import outbox
 from notifications.dispatch import DispatchCounts
 
 PROCESS = CollectorRegistry()
@@ -91,6 +92,8 @@ def _store(session: Session, now: datetime) -> Iterable[Metric]:
         "escalation_outbox", "Mails by state.", ("state",),
         connection.execute(select(OUTBOX.c.state, func.count()).group_by(OUTBOX.c.state)),
     )  # fmt: skip
+    kept = outbox.kept_counts(session)
+    yield _by("escalation_outbox_kept", "Messages kept because their server refuses us or is down.", ("why",), kept.items())
     yield _gauge("escalation_outbox_oldest_seconds", "Age of the oldest mail that waits.", _age(_oldest_mail(connection), now))
     aside = connection.execute(select(func.count()).select_from(SetAside.__table__)).scalar()  # type: ignore[attr-defined]
     yield _gauge("escalation_set_aside", "Issues that could not be decided.", aside or 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from notifications.message import Channel, Message, Outcome, Sent, TryAgain, to_bytes
+from notifications.message import Channel, Down, Message, Outcome, Sent, to_bytes
 from notifications.smtp import SmtpChannel, SmtpSettings
 
 __all__ = ["FolderChannel", "SmtpChannel", "SmtpSettings", "webhook"]
@@ -39,7 +39,7 @@ class FolderChannel:
         try:
             await asyncio.to_thread(self._write, message)
         except OSError as error:
-            return TryAgain(f"the mail folder cannot be written: {error}", host=True)
+            return Down(f"the mail folder cannot be written: {error}")
         return Sent(250, "written")
 
     def _write(self, message: Message) -> None:

@@ -1,4 +1,7 @@
-"""dispatch_once: claim, commit, render, send, record, commit. No network inside a transaction; one bad message stops no other."""
+"""dispatch_once: claim, commit, render, send, record, commit. No network inside a transaction; one bad message stops no other.
+
+Transactions are done beside the event loop (`aside.py`): a store that lets us wait holds up nothing else.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -12,12 +15,14 @@ import orjson
 from sqlmodel import Session
 
 from notifications import attaching, limits, outbox
+from notifications.aside import Aside, in_a_thread
 from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
 from notifications.message import (
     Attachment,
     BadAddress,
     Channel,
+    Down,
     GiveUp,
     Hold,
     Message,
@@ -26,7 +31,7 @@ from notifications.message import (
     TryAgain,
     check_address,
 )
-from notifications.outbox import Claimed
+from notifications.outbox import Claimed, Counts
 from notifications.rendering import Line, Rendered, Renderer, plainly
 from notifications.retrying import RetryPolicy
 
@@ -127,48 +132,84 @@ def sum_of(several: Iterable[DispatchCounts]) -> DispatchCounts:
 
 
 async def dispatch_once(
-    open_session: OpenSession, channel: Channel, renderer: Renderer, settings: DispatchSettings, now: datetime, limit: int
+    open_session: OpenSession,
+    channel: Channel,
+    renderer: Renderer,
+    settings: DispatchSettings,
+    now: datetime,
+    limit: int,
+    aside: Aside = in_a_thread,
 ) -> DispatchCounts:
     """Sends up to `limit` messages whose time has come, and records what became of each, also when it is cancelled."""
     done = DispatchCounts()
-    with open_session() as session:
-        going = _claim(session, settings, now, limit, done)
-        files = attaching.files(session, [each.attached for each in going])
-    if going:
-        book = _Book(open_session, settings, now, done)
-        try:
+    going: list[Claimed] = []
+    files: dict[str, Attachment] = {}
+
+    def claim() -> None:
+        opens = {urgent: settings.may_send(now, urgent) for urgent in (False, True)}
+        with open_session() as session:
+            claimed = _claim(session, settings, opens, now, limit, done)
+        going.extend(claimed)
+        # not while the other nodes wait for their turn: a workbook has megabytes
+        if attached := [each.attached for each in claimed if each.attached]:
+            with open_session() as session:
+                files.update(attaching.files(session, attached))
+
+    def count() -> None:
+        with open_session() as session:
+            done.left = outbox.waiting(session)
+
+    book = _Book(open_session, settings, now, done, aside)
+    try:
+        await aside(claim)
+        if going:
             await _send_all(going, channel, _Writer(renderer, settings, now, done, files), settings, book)
-        finally:
-            book.close(going)
-    with open_session() as session:
-        done.left = outbox.waiting(session)
+    finally:
+        await book.close(going)
+    await aside(count)
     return done
 
 
-def _claim(session: Session, settings: DispatchSettings, now: datetime, limit: int, done: DispatchCounts) -> list[Claimed]:
+def _claim(
+    session: Session,
+    settings: DispatchSettings,
+    opens: Mapping[bool, datetime | None],
+    now: datetime,
+    limit: int,
+    done: DispatchCounts,
+) -> list[Claimed]:
     """What may go now; the rest waits for the hours in which people are mailed, or for our login to be mended."""
+    outbox.take_turn(session, settings.lane)
     held = outbox.held_until(session, now, settings.policy, settings.lane)
     if held is not None:
-        done.stopped, done.waits = f"the server refuses us; it is asked again at {held.isoformat(timespec='seconds')}", True
+        done.stopped, done.waits = f"the server is asked again at {held.isoformat(timespec='seconds')}", True
         return []
     most = limit
     if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now, settings.lane))):
         done.stopped, done.waits = f"the limit of {settings.per_minute} mails a minute is reached", True
         return []
     claimed = outbox.claim(session, now, most, settings.node, settings.lease, settings.policy, together=True, lane=settings.lane)
-    going = claimed
-    for urgent in (False, True):
-        later = settings.may_send(now, urgent)
-        if later is not None:
-            quiet = [each for each in claimed if each.urgent == urgent]
-            going = [each for each in going if each.urgent != urgent]
-            done.postponed += outbox.postpone(session, quiet, later)
+    going = _in_these_hours(session, claimed, opens, done)
     going = _without_reminders(session, going, settings, now, done)
     if settings.per_hour:
         going, waiting = limits.within_the_hour(session, going, settings.per_hour, settings.merge_over, now)
         done.postponed += waiting
     merged = outbox.merge(session, going, settings.merge_over)
     return limits.within_the_minute(session, merged, most, now) if settings.per_minute else merged
+
+
+def _in_these_hours(
+    session: Session, claimed: Sequence[Claimed], opens: Mapping[bool, datetime | None], done: DispatchCounts
+) -> list[Claimed]:
+    """What may be sent at this hour; the rest is given back. A digest with something urgent in it goes now, and goes whole.
+
+    `opens`: from when what is urgent, and what is not, may be sent; None: now.
+    """
+    pressing = {each.merged_into for each in claimed if each.urgent and each.merged_into}
+    until = {each.id: opens[each.urgent or each.merged_into in pressing] for each in claimed}
+    for moment in {later for later in opens.values() if later is not None}:
+        done.postponed += outbox.postpone(session, [each for each in claimed if until[each.id] == moment], moment)
+    return [each for each in claimed if until[each.id] is None]
 
 
 class NoChannel(Exception):
@@ -193,12 +234,18 @@ def _without_reminders(
 class _Book:
     """Takes down what became of the messages, a few at a time: what is not yet on record is sent again after a crash."""
 
-    def __init__(self, open_session: OpenSession, settings: DispatchSettings, now: datetime, done: DispatchCounts) -> None:
-        self.open_session, self.settings, self.now, self.done = open_session, settings, now, done
+    def __init__(
+        self, open_session: OpenSession, settings: DispatchSettings, now: datetime, done: DispatchCounts, aside: Aside
+    ) -> None:
+        self.open_session, self.settings, self.now, self.done, self.aside = open_session, settings, now, done, aside
+        self.begun: set[int] = set()
         self.recorded: set[int] = set()
+        self._began = asyncio.get_running_loop().time()
         self._waiting: list[tuple[Claimed, Outcome]] = []
+        #: While some are written down nobody goes on to the next mail: no more than those and what is under way come twice.
+        self._pen = asyncio.Lock()
 
-    def add(self, together: Sequence[Claimed], outcome: Outcome) -> None:
+    async def add(self, together: Sequence[Claimed], outcome: Outcome) -> None:
         """What became of one mail, and so of every message in it."""
         self._waiting += [(each, outcome) for each in together]
         self.recorded.update(each.id for each in together)
@@ -207,26 +254,42 @@ class _Book:
             self.done.merged += len(together) - 1
             self.done.sent -= len(together) - 1
         self.done.stopped = self.done.stopped or _stops(outcome)
-        if len(self._waiting) >= RECORDED:
-            with suppress(Exception):  # the store is in trouble: `close` tries once more, and says so
-                self._write()
+        async with self._pen:
+            if len(self._waiting) >= RECORDED:
+                with suppress(Exception):  # the store is in trouble: `close` tries once more, and says so
+                    await self._write()
 
-    def close(self, going: Sequence[Claimed]) -> None:
-        """The rest; what was broken off may have arrived."""
+    async def close(self, going: Sequence[Claimed]) -> None:
+        """The rest: what was broken off may have arrived, and what was not begun waits for the next dispatch."""
         unknown = TryAgain("unknown: sending was broken off, the server may have it")
-        self._waiting += [(each, unknown) for each in going if each.id not in self.recorded]
-        self._write()
+        self._waiting += [(each, unknown) for each in going if each.id in self.begun - self.recorded]
+        untried = [each for each in going if each.id not in self.begun]
+        if self._waiting or untried:
+            await self._write(untried)
 
-    def _write(self) -> None:
-        with self.open_session() as session:
-            counted = outbox.record(session, self._waiting, self.now, self.settings.policy)
-        self._waiting = []
-        for name in ("sent", "retry", "dead", "held", "late"):
-            setattr(self.done, name, getattr(self.done, name) + getattr(counted, name))
+    async def _write(self, untried: Sequence[Claimed] = ()) -> None:
+        known = list(self._waiting)
+        # by the loop's own clock, which nobody sets
+        taken = timedelta(seconds=int(asyncio.get_running_loop().time() - self._began))
+
+        def record() -> None:
+            with self.open_session() as session:
+                counted = outbox.record(session, known, self.now, self.settings.policy, taken)
+                outbox.postpone(session, untried, self.now)
+            del self._waiting[: len(known)]
+            recorded.append(counted)
+
+        recorded: list[Counts] = []
+        try:
+            await self.aside(record)
+        finally:  # also when it is cancelled, for then it was awaited first
+            for counted in recorded:
+                for name in ("sent", "retry", "dead", "held", "late"):
+                    setattr(self.done, name, getattr(self.done, name) + getattr(counted, name))
 
 
 def _stops(outcome: Outcome) -> str:
-    return outcome.reason if isinstance(outcome, TryAgain | Hold) and outcome.host else ""
+    return outcome.reason if isinstance(outcome, Down) or (isinstance(outcome, TryAgain | Hold) and outcome.host) else ""
 
 
 async def _send_all(
@@ -234,6 +297,7 @@ async def _send_all(
 ) -> None:
     async def send(together: list[Claimed]) -> None:
         outcome: Outcome
+        book.begun.update(each.id for each in together)
         try:
             outcome = await channel.send(writer.digest(together) if together[0].merged_into else writer.message(together[0]))
         except BadAddress as error:
@@ -242,7 +306,7 @@ async def _send_all(
             outcome = TryAgain(str(error))
         except Exception as error:  # of this message alone, whatever it is
             outcome = TryAgain(f"{type(error).__name__}: {error}")
-        book.add(together, outcome)
+        await book.add(together, outcome)
 
     try:
         # before the lease ends and another node sends them too; time by the loop's own clock, which nobody sets

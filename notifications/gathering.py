@@ -29,7 +29,7 @@ def waiting(session: Session) -> dict[str, list[Any]]:
 
 
 def take_up(session: Session, digest: str, ids: Sequence[int]) -> None:
-    """These reminders are told in the message queued under the key `digest`, and are sent when it is."""
+    """These reminders are told in the message just queued under the key `digest`; they are sent, and tried again, when it is."""
     chosen = or_(OUTBOX.c.key == digest, and_(_FREE, OUTBOX.c.id.in_(ids)))
     at = select(OUTBOX.c.next_try_at).where(OUTBOX.c.key == digest).scalar_subquery()
-    session.connection().execute(update(OUTBOX).where(chosen).values(merged_into=digest, next_try_at=at))
+    session.connection().execute(update(OUTBOX).where(chosen).values(merged_into=digest, next_try_at=at, attempts=0))

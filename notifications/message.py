@@ -79,6 +79,12 @@ class TryAgain(NamedTuple):
     host: bool = False
 
 
+class Down(NamedTuple):
+    """Nobody is to be spoken to there. The message had no part in it and keeps its tries; its lane is quiet for a minute."""
+
+    reason: str
+
+
 class GiveUp(NamedTuple):
     """Never: this address or this message will not be taken."""
 
@@ -96,7 +102,7 @@ class Hold(NamedTuple):
     host: bool = True
 
 
-Outcome = Sent | TryAgain | GiveUp | Hold
+Outcome = Sent | TryAgain | Down | GiveUp | Hold
 
 
 class Channel(Protocol):

@@ -37,7 +37,7 @@ from notifications import attaching
 from notifications.among import among
 from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
-from notifications.message import Draft, GiveUp, Hold, Outcome, Sent, TryAgain
+from notifications.message import Down, Draft, GiveUp, Hold, Outcome, Sent, TryAgain
 from notifications.moments import Moment
 from notifications.retrying import USUAL, RetryPolicy
 
@@ -181,10 +181,35 @@ class Claimed(NamedTuple):
     channel: str = "mail"
 
 
+#: Our number among the locks of the database.
+_CLAIMS = 7267522
 #: So many messages of the same recipients are claimed together at most, and so many rows are named in a statement.
 TOGETHER, STEP = 50_000, 1_000
 #: How the last error of a message begins that waits for our configuration to be mended.
 HELD = "held: "
+#: The same of one that waits until the server is there again.
+DOWN = "down: "
+#: How long PostgreSQL lets a node stand still that is at its claim: it froze, and the others wait for their turn.
+FROZEN = "30s"
+#: How long the others wait; then it is said, and they look again later.
+PATIENCE = "60s"
+
+
+def take_turn(session: Session, lane: Lane = MAIL) -> None:
+    """Nobody else claims messages of this lane before this transaction ends: what one person gets together is claimed together.
+
+    Two nodes that looked at the same moment would otherwise halve a digest, and send both halves under its Message-ID. A claim
+    takes milliseconds; on SQLite whoever writes is alone anyway. (Webhooks are claimed without: each message goes by itself.)
+    """
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            select(
+                func.set_config("idle_in_transaction_session_timeout", FROZEN, True),
+                func.set_config("lock_timeout", PATIENCE, True),
+                func.pg_advisory_xact_lock(_CLAIMS, func.hashtext(lane.name)),
+            )
+        )
 
 
 def claim(
@@ -287,8 +312,17 @@ class Counts:
     late: int = 0
 
 
-def record(session: Session, results: Sequence[tuple[Claimed, Outcome]], now: datetime, policy: RetryPolicy = USUAL) -> Counts:
-    """Writes what became of claimed messages; what another node has claimed meanwhile is left to it."""
+def record(
+    session: Session,
+    results: Sequence[tuple[Claimed, Outcome]],
+    now: datetime,
+    policy: RetryPolicy = USUAL,
+    taken: timedelta = timedelta(0),
+) -> Counts:
+    """Writes what became of claimed messages; what another node has claimed meanwhile is left to it.
+
+    `taken`: how long it took since `now`; what is tried again is so that much later. Else a silent server is asked without pause.
+    """
     counts = Counts()
     sent = [claimed for claimed, outcome in results if isinstance(outcome, Sent)]
     counts.sent = _give_back(session, sent, {"state": "sent", "sent_at": now, "last_error": ""})
@@ -296,7 +330,7 @@ def record(session: Session, results: Sequence[tuple[Claimed, Outcome]], now: da
     for claimed, outcome in results:
         if isinstance(outcome, Sent):
             continue
-        name, values = _becomes(claimed, outcome, now, policy)
+        name, values = _becomes(claimed, outcome, now + taken, policy)
         if _give_back(session, [claimed], values):
             setattr(counts, name, getattr(counts, name) + 1)
         else:
@@ -305,7 +339,7 @@ def record(session: Session, results: Sequence[tuple[Claimed, Outcome]], now: da
 
 
 def _becomes(
-    claimed: Claimed, outcome: TryAgain | GiveUp | Hold, now: datetime, policy: RetryPolicy
+    claimed: Claimed, outcome: TryAgain | Down | GiveUp | Hold, now: datetime, policy: RetryPolicy
 ) -> tuple[str, dict[str, Any]]:
     reason = outcome.reason
     if isinstance(outcome, GiveUp):
@@ -313,11 +347,15 @@ def _becomes(
     if isinstance(outcome, Hold) and outcome.host:
         at, last = now + policy.hold, HELD + reason
         return "held", {"state": "queued", "next_try_at": at, "last_error": last, "attempts": claimed.attempts - 1}
+    if isinstance(outcome, Down):
+        at, last = now + policy.pause, DOWN + reason
+        return "retry", {"state": "queued", "next_try_at": at, "last_error": last, "attempts": claimed.attempts - 1}
     if claimed.attempts >= policy.tries:
         return "dead", {"state": "dead", "last_error": f"given up after {claimed.attempts} tries: {reason}"}
     name, at = "retry", now + policy.wait(claimed.merged_into or claimed.key, claimed.attempts)
     if isinstance(outcome, Hold):
-        name, at = "held", max(at, now + policy.hold)
+        # after those that are merely kept with it, or it would come first again and hold them up for ever
+        name, at = "held", at + policy.hold
     return name, {"state": "queued", "next_try_at": at, "last_error": reason}
 
 
@@ -341,30 +379,55 @@ def _give_back(session: Session, claimed: Sequence[Claimed], values: dict[str, A
 
 
 def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL, lane: Lane = MAIL) -> datetime | None:
-    """Until when nobody asks the server, because it refuses us and not the recipient; None: go on.
+    """Until when nobody asks the server, because it is down, or refuses us and not the recipient; None: go on.
 
     It is read from the store, so that many nodes, or one that restarts, do not lock an account by trying a wrong password.
     """
     soon = and_(OUTBOX.c.next_try_at > now, OUTBOX.c.next_try_at <= now + policy.hold)
-    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD))
-    mine = select(OUTBOX.c.next_try_at).where(WAITING, soon, held, lane.holds(OUTBOX.c.channel))
+    # of its own channel alone: of one that is no longer configured nobody has asked this server
+    mine = select(OUTBOX.c.next_try_at).where(WAITING, soon, or_(_begins(HELD), _begins(DOWN)), OUTBOX.c.channel == lane.name)
     return session.connection().execute(mine.order_by(OUTBOX.c.next_try_at.desc()).limit(1)).scalar()
 
 
-def refused(session: Session, lane: Lane = MAIL) -> tuple[int, str]:
-    """How many messages are kept because the server refuses us, whenever it is asked again, and what it said last."""
-    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD), lane.holds(OUTBOX.c.channel))
-    count = session.connection().execute(select(func.count()).where(WAITING, held)).scalar() or 0
-    last = select(OUTBOX.c.last_error).where(WAITING, held).order_by(OUTBOX.c.next_try_at.desc(), OUTBOX.c.id.desc()).limit(1)
-    return count, (session.connection().execute(last).scalar() or "").removeprefix(HELD)
+def _begins(why: str) -> ColumnElement[bool]:
+    return and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(why))
+
+
+class Kept(NamedTuple):
+    """How many messages are kept because the server refuses us, or is down, and what was said of it last."""
+
+    messages: int
+    reason: str
+    refused: bool
+
+
+def kept(session: Session, lane: Lane = MAIL) -> Kept | None:
+    """What a lane keeps, also while its server is just being asked again; None: nothing."""
+    for why in (HELD, DOWN):
+        these = and_(WAITING, OUTBOX.c.last_error.startswith(why), OUTBOX.c.channel == lane.name)
+        last = select(OUTBOX.c.last_error).where(these).order_by(OUTBOX.c.next_try_at.desc(), OUTBOX.c.id.desc()).limit(1)
+        if count := session.connection().execute(select(func.count()).where(these)).scalar_one():
+            return Kept(count, session.connection().execute(last).scalar_one().removeprefix(why), why == HELD)
+    return None
+
+
+def kept_counts(session: Session) -> dict[str, int]:
+    """How many messages of all lanes are kept, by why: `refused` or `down`."""
+    count = select(func.count()).select_from(OUTBOX)
+    return {
+        name: session.connection().execute(count.where(WAITING, OUTBOX.c.last_error.startswith(why))).scalar_one()
+        for name, why in (("refused", HELD), ("down", DOWN))
+    }
 
 
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
-    """Dead messages get another life, and held ones their turn, all of them or these; how many."""
-    held = and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(HELD))
-    chosen = or_(OUTBOX.c.state == "dead", held)
+    """Dead messages get another life, and those that are kept their turn, all of them or these; how many. A digest goes whole."""
+    chosen = or_(OUTBOX.c.state == "dead", _begins(HELD), _begins(DOWN))
     if ids is not None:
-        chosen = and_(chosen, among(OUTBOX.c.id, ids))
+        these = among(OUTBOX.c.id, ids)
+        merged = select(OUTBOX.c.merged_into).where(these, OUTBOX.c.merged_into != "").distinct()
+        digests = session.connection().execute(merged).scalars().all()
+        chosen = and_(chosen, or_(these, among(OUTBOX.c.merged_into, digests)) if digests else these)
     values = {"state": "queued", "attempts": 0, "next_try_at": now, "last_error": ""}
     return session.connection().execute(update(OUTBOX).where(chosen).values(**values)).rowcount
 

@@ -17,6 +17,8 @@ class RetryPolicy:
     jitter: float = 0.2
     life: timedelta = timedelta(days=5)
     hold: timedelta = timedelta(minutes=5)
+    #: How long nobody asks a server that is down.
+    pause: timedelta = timedelta(minutes=1)
 
     @property
     def tries(self) -> int:

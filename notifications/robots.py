@@ -35,7 +35,7 @@ from apprise.plugins.dingtalk import NotifyDingTalk
 from apprise.plugins.feishu import NotifyFeishu
 from apprise.plugins.wecombot import NotifyWeComBot
 
-from notifications.message import GiveUp, Hold, Message, Outcome, Sent, TryAgain
+from notifications.message import Down, GiveUp, Hold, Message, Outcome, Sent, TryAgain
 
 T = TypeVar("T")
 Kind = Literal["wecom", "dingtalk", "feishu", "webhook"]
@@ -93,17 +93,19 @@ class WebhookChannel:
     async def send(self, message: Message) -> Outcome:
         """One message; after a failure of the server itself the rest of the batch is not tried."""
         async with self._turn:
-            if self._stopped is None:
-                outcome = await self._send(message)
-                if not isinstance(outcome, TryAgain | Hold) or not outcome.host:
-                    return outcome
+            if self._stopped is not None:
+                return self._stopped
+            outcome = await self._send(message)
+            if isinstance(outcome, Down) or (isinstance(outcome, Hold) and outcome.host):
                 self._stopped = outcome
-            return self._stopped
+            elif isinstance(outcome, TryAgain) and outcome.host:
+                self._stopped = Down(outcome.reason)
+            return outcome
 
     async def _send(self, message: Message) -> Outcome:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
         if len(self._threads) >= STUCK:
-            return TryAgain("the server has not finished its answers to earlier messages", host=True)
+            return Down("the server has not finished its answers to earlier messages")
         try:
             async with asyncio.timeout(self.settings.seconds):
                 return await self._in_a_thread(lambda: _posted(self.settings, message))

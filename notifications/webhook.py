@@ -22,6 +22,7 @@ import httpx2
 from sqlmodel import Session
 
 from notifications import outbox
+from notifications.aside import in_a_thread
 from notifications.lanes import Lane
 from notifications.message import GiveUp, Outcome, Sent, TryAgain
 from notifications.outbox import Claimed, Counts
@@ -130,27 +131,45 @@ class Deliverer:
     policy: RetryPolicy = USUAL
     #: Hooks that did not answer in this dispatch: the others of theirs wait for the next one.
     silent: dict[str, str] = field(default_factory=dict)
+    #: What was begun in this dispatch; the rest was not tried.
+    begun: set[int] = field(default_factory=set)
 
     async def deliver_once(self, open_session: OpenSession, now: datetime, limit: int = 200) -> Counts:
         """Claims, commits, sends, records: one hook after another's row in order, all hooks at once."""
-        with open_session() as session:
-            going = outbox.claim(session, now, limit, self.node, self.lease, self.policy, lane=Lane(outbox.WEBHOOK))
-        if not going:
-            return Counts()
-        self.silent = {}
+        going: list[Claimed] = []
         results: dict[int, Outcome] = {}
+        self.silent, self.begun = {}, set()
+
+        def claim() -> None:
+            with open_session() as session:
+                claimed = outbox.claim(session, now, limit, self.node, self.lease, self.policy, lane=Lane(outbox.WEBHOOK))
+            going.extend(claimed)
+
+        def record() -> Counts:
+            unknown = TryAgain("unknown: sending was broken off, the other side may have it")
+            begun = [each for each in going if each.id in self.begun]
+            with open_session() as session:
+                outbox.postpone(session, [each for each in going if each.id not in self.begun], now)
+                return outbox.record(session, [(each, results.get(each.id, unknown)) for each in begun], now, self.policy)
+
+        counts = Counts()
+        try:
+            await in_a_thread(claim)
+            if going:
+                await self._send(going, now, results)
+        finally:
+            if going:
+                counts = await in_a_thread(record)
+        return counts
+
+    async def _send(self, going: Sequence[Claimed], now: datetime, results: dict[int, Outcome]) -> None:
+        names = dict.fromkeys(each.recipient for each in going)
+        rows = [[each for each in going if each.recipient == name] for name in names]
         try:
             async with asyncio.timeout(self.lease.total_seconds() * 0.9), self._client() as client:
-                names = dict.fromkeys(each.recipient for each in going)
-                rows = [[each for each in going if each.recipient == name] for name in names]
                 await asyncio.gather(*[self._one_hook(client, some, now, results) for some in rows])
         except TimeoutError:
             pass
-        finally:
-            unknown = TryAgain("unknown: sending was broken off, the other side may have it")
-            with open_session() as session:
-                counts = outbox.record(session, [(each, results.get(each.id, unknown)) for each in going], now, self.policy)
-        return counts
 
     def _client(self) -> httpx2.AsyncClient:
         context = ssl.create_default_context(cafile=self.ca_file or None)
@@ -161,6 +180,7 @@ class Deliverer:
     ) -> None:
         for each in rows:
             name = each.recipient
+            self.begun.add(each.id)
             results[each.id] = TryAgain(self.silent[name]) if name in self.silent else await self._deliver(client, each, now)
 
     async def _deliver(self, client: httpx2.AsyncClient, each: Claimed, now: datetime) -> Outcome:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
 import trustme
@@ -17,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifications.channels import FolderChannel
-from notifications.message import GiveUp, Hold, Message, Outcome, Sent, TryAgain, to_bytes
+from notifications.message import Down, GiveUp, Hold, Message, Outcome, Sent, TryAgain, to_bytes
 from notifications.smtp import SmtpChannel, SmtpSettings, by_code, framed
+from tests.faults.scripted import DROP, HANG, scripted
 
 AT = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
 
@@ -175,18 +177,28 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def encrypted(authority: trustme.CA, name: str) -> ssl.SSLContext:
+def encrypted(authority: trustme.CA, name: str, **more: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
+    authority.issue_cert(name, **more).configure_cert(context)
     return context
 
 
-@pytest.mark.parametrize(("name", "arrives"), [("127.0.0.1", True), ("other.example.com", False)])
+#: A certificate -> whose authority, for which name, until when; whether mail goes there.
+CERTIFICATES = {
+    "right": (True, "127.0.0.1", None, True),
+    "of another name": (True, "other.example.com", None, False),
+    "of yesterday": (True, "127.0.0.1", datetime(2020, 1, 1, tzinfo=UTC), False),
+    "of its own making": (False, "127.0.0.1", None, False),
+}
+
+
+@pytest.mark.parametrize("what", CERTIFICATES)
 @pytest.mark.parametrize("security", ["starttls", "tls"])
-def test_only_the_right_certificate_gets_mail(authority, tmp_path, name, arrives, security):
+def test_only_the_right_certificate_gets_mail(authority, tmp_path, what, security, figure):
+    known, name, until, arrives = CERTIFICATES[what]
     ca_file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(ca_file)
-    inbox, context = Inbox(), encrypted(authority, name)
+    inbox, context = Inbox(), encrypted(authority if known else trustme.CA(), name, not_after=until)
 
     async def story() -> list[Outcome]:
         loop = asyncio.get_running_loop()
@@ -201,11 +213,11 @@ def test_only_the_right_certificate_gets_mail(authority, tmp_path, name, arrives
             server.close()
 
     (outcome,) = asyncio.run(story())
-    assert isinstance(outcome, Sent if arrives else TryAgain)
+    assert isinstance(outcome, Sent if arrives else Down)
     assert len(inbox.taken) == arrives
-    if isinstance(outcome, TryAgain):
-        assert outcome.host
+    if isinstance(outcome, Down):
         assert "ertificate" in outcome.reason or "CERTIFICATE" in outcome.reason
+    figure(11, f"a certificate {what} ({security})", type(outcome).__name__)
 
 
 def test_without_encryption_nothing_is_said_that_should_be_encrypted():
@@ -216,8 +228,7 @@ def test_without_encryption_nothing_is_said_that_should_be_encrypted():
             return await send(port, message(), security="starttls", username="office", password="secret")
 
     (outcome,) = asyncio.run(story())
-    assert isinstance(outcome, TryAgain)
-    assert outcome.host
+    assert isinstance(outcome, Down)
     assert not [line for line in said if line.startswith((b"AUTH", b"MAIL", b"RCPT", b"DATA"))]
     assert not [line for line in said if b"secret" in line]
 
@@ -259,88 +270,26 @@ def test_the_password_is_not_shown():
 
 # A server that does what it is told to.
 
-#: What is done at a step: a reply, or one of the words below.
-HANG, DROP = "hang", "drop"
-
-
-@asynccontextmanager
-async def scripted(script: dict[str, str], said: list[bytes] | None = None, sessions: list[int] | None = None, lasts: int = 999):
-    """A server that answers `script[step]` at CONNECT, EHLO, MAIL, RCPT, DATA, BODY, DOT, RSET, QUIT, else that all is well."""
-    said = said if said is not None else []
-    sessions = sessions if sessions is not None else []
-    usual = {"CONNECT": "220 hello", "EHLO": "250 hello", "DATA": "354 go on", "QUIT": "221 bye"}
-    open_tasks: set[asyncio.Task[None]] = set()
-
-    async def answer(step: str, writer: asyncio.StreamWriter) -> bool:
-        what = script.get(step, usual.get(step, "250 ok"))
-        if what == HANG:
-            await asyncio.Event().wait()
-        if what == DROP:
-            return False
-        writer.write(what.encode("latin-1") + b"\r\n")
-        await writer.drain()
-        return not what.startswith(("421", "221"))
-
-    async def mail(reader: asyncio.StreamReader) -> bool:
-        if script.get("BODY") == DROP:
-            await reader.readline()
-            return False
-        while (line := await reader.readline()) != b".\r\n":
-            if not line:
-                return False
-        return True
-
-    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        sessions.append(0)
-        mine = len(sessions) - 1
-        going = await answer("CONNECT", writer)
-        while going and (line := await reader.readline()):
-            said.append(line)
-            step = line[:4].decode("latin-1").upper()
-            if step == "MAIL" and sessions[mine] >= lasts:
-                break
-            going = await answer(step, writer)
-            if going and step == "DATA" and script.get("DATA", "354").startswith("354"):
-                going = await mail(reader)
-                sessions[mine] += 1
-                going = going and await answer("DOT", writer)
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        open_tasks.add(task)
-        try:
-            await talk(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            open_tasks.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        left = list(open_tasks)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-
-AGAIN, HOST = (TryAgain, False), (TryAgain, True)
+AGAIN, HOST, NOBODY = (TryAgain, False), (TryAgain, True), (Down, None)
 OURS, POLICY = (Hold, True), (Hold, False)
 NEVER = (GiveUp, None)
+AUTH = "250-hello\r\n250 AUTH PLAIN"
 WRONG = {
-    "421 at the banner": ({"CONNECT": "421 too busy"}, HOST),
-    "450 at the banner": ({"CONNECT": "450 not now"}, HOST),
+    "421 at the banner": ({"CONNECT": "421 too busy"}, NOBODY),
+    "450 at the banner": ({"CONNECT": "450 not now"}, NOBODY),
     "554 at the banner": ({"CONNECT": "554 go away"}, OURS),
-    "no banner": ({"CONNECT": HANG}, HOST),
-    "dropped at the banner": ({"CONNECT": DROP}, HOST),
-    "nonsense at the banner": ({"CONNECT": "hello there"}, HOST),
-    "dropped at EHLO": ({"EHLO": DROP}, HOST),
+    "no banner": ({"CONNECT": HANG}, NOBODY),
+    "dropped at the banner": ({"CONNECT": DROP}, NOBODY),
+    "nonsense at the banner": ({"CONNECT": "hello there"}, NOBODY),
+    "dropped at EHLO": ({"EHLO": DROP}, NOBODY),
+    "silent at EHLO": ({"EHLO": HANG}, NOBODY),
+    "421 at AUTH": ({"EHLO": AUTH, "AUTH": "421 too many logins"}, OURS),
+    "454 at AUTH": ({"EHLO": AUTH, "AUTH": "454 4.7.0 not now"}, OURS),
+    "535 at AUTH": ({"EHLO": AUTH, "AUTH": "535 5.7.8 no"}, OURS),
+    "dropped at AUTH": ({"EHLO": AUTH, "AUTH": DROP}, OURS),
+    "silent at AUTH": ({"EHLO": AUTH, "AUTH": HANG}, OURS),
     "421 at MAIL": ({"MAIL": "421 4.3.2 closing"}, HOST),
-    "450 at MAIL": ({"MAIL": "450 slow down"}, AGAIN),
+    "450 at MAIL": ({"MAIL": "450 slow down"}, HOST),
     "530 at MAIL": ({"MAIL": "530 5.7.0 log in first"}, OURS),
     "550 at MAIL": ({"MAIL": "550 we do not like your sender"}, OURS),
     "554 at MAIL": ({"MAIL": "554 no"}, OURS),
@@ -378,14 +327,16 @@ def test_what_goes_wrong_is_sorted(what, figure):
 
     async def story() -> list[Outcome]:
         async with scripted(script) as port:
-            return await send(port, message(), **(BRIEF if HANG in script.values() else {}))
+            login = {"username": "office", "password": "x"} if "AUTH" in script else {}
+            return await send(port, message(), **login, **(BRIEF if HANG in script.values() else {}))
 
     (outcome,) = asyncio.run(story())
     assert type(outcome) is kind
     assert getattr(outcome, "host", None) is host
     known = host is True and any(step in script for step in ("DATA", "BODY", "DOT"))
     assert outcome.reason.startswith("unknown, the server may have it") is known
-    figure(11, f"SMTP server: {what}", f"{kind.__name__}{', the whole server' if host else ', this mail alone'}")
+    whom = {True: ", the whole server", False: ", this mail alone", None: ""}[host]
+    figure(11, f"SMTP server: {what}", f"{kind.__name__}{whom}")
 
 
 def test_a_mail_has_a_time_of_its_own_whatever_the_server_does():
@@ -399,12 +350,14 @@ def test_a_mail_has_a_time_of_its_own_whatever_the_server_does():
     assert outcome.reason.startswith("unknown")
 
 
-def test_a_server_that_does_not_answer_quit_has_the_mail():
+def test_a_server_that_does_not_answer_quit_has_the_mail(figure):
     async def story() -> list[Outcome]:
         async with scripted({"QUIT": HANG}) as port:
             return await send(port, message(), **BRIEF)
 
-    assert isinstance(asyncio.run(story())[0], Sent)
+    (outcome,) = asyncio.run(story())
+    assert isinstance(outcome, Sent)
+    figure(11, "SMTP server: QUIT is never answered", type(outcome).__name__)
 
 
 async def _closed_port() -> int:
@@ -415,20 +368,25 @@ async def _closed_port() -> int:
     return port
 
 
-def test_a_refused_connection_is_tried_again_later():
+def test_a_refused_connection_is_tried_again_later(figure):
     async def story() -> list[Outcome]:
         return await send(await _closed_port(), message())
 
     (outcome,) = asyncio.run(story())
-    assert isinstance(outcome, TryAgain)
-    assert outcome.host
+    assert isinstance(outcome, Down)
+    figure(11, "SMTP server: refuses the connection", type(outcome).__name__)
 
 
 @pytest.mark.parametrize(
-    ("script", "kind", "most"),
-    [({"CONNECT": "421 busy"}, TryAgain, 3), ({"CONNECT": "554 no"}, Hold, 1), ({"RCPT": "554 5.7.1 blocked"}, Hold, 3)],
+    ("script", "kinds", "most"),
+    [
+        ({"CONNECT": "421 busy"}, [Down] * 50, 3),
+        ({"CONNECT": "554 no"}, [Hold] * 50, 1),
+        ({"MAIL": "450 4.7.1 too much mail from you"}, [TryAgain] * 3 + [Down] * 47, 3),
+        ({"RCPT": "554 5.7.1 blocked"}, [Hold] * 50, 1),
+    ],
 )
-def test_a_server_in_trouble_is_left_in_peace(script, kind, most, figure):
+def test_a_server_in_trouble_is_left_in_peace(script, kinds, most, figure):
     sessions: list[int] = []
 
     async def story() -> list[Outcome]:
@@ -436,16 +394,28 @@ def test_a_server_in_trouble_is_left_in_peace(script, kind, most, figure):
             return await send(port, *[message()] * 50)
 
     outcomes = asyncio.run(story())
-    assert {type(each) for each in outcomes} == {kind}
-    assert len(outcomes) == 50
+    assert [type(each) for each in outcomes] == kinds
     assert len(sessions) == most
-    assert outcomes[-1].host
     (step, reply), *_ = script.items()
     figure(
         11,
         f"50 mails to a server that says {reply!r} at {step}",
-        f"{most} connection(s), then it is left in peace: {kind.__name__}",
+        f"{most} connection(s), then it is left in peace: {kinds[-1].__name__}",
     )
+
+
+def test_a_refusal_on_a_connection_in_use_is_no_lost_connection():
+    said: list[bytes] = []
+    answers = iter(["250 ok"])
+
+    async def story() -> list[Outcome]:
+        script = {"MAIL": lambda line: next(answers, "450 4.7.1 too much mail from you")}
+        async with scripted(script, said=said) as port:
+            return await send(port, *[message()] * 10)
+
+    outcomes = asyncio.run(story())
+    assert [type(each) for each in outcomes] == [Sent] + [TryAgain] * 3 + [Down] * 6
+    assert len([line for line in said if line.startswith(b"MAIL")]) == 4, "taken, and refused three times"
 
 
 def test_the_next_batch_asks_again():
@@ -464,7 +434,7 @@ def test_the_next_batch_asks_again():
 
 
 @pytest.mark.parametrize("lasts", [1, 3])
-def test_a_server_that_ends_the_conversation_after_some_mails_is_not_down(lasts):
+def test_a_server_that_ends_the_conversation_after_some_mails_is_not_down(lasts, figure):
     sessions: list[int] = []
 
     async def story() -> list[Outcome]:
@@ -474,6 +444,11 @@ def test_a_server_that_ends_the_conversation_after_some_mails_is_not_down(lasts)
     assert {type(each) for each in asyncio.run(story())} == {Sent}
     assert sum(sessions) == 9
     assert max(sessions) == lasts
+    figure(
+        11,
+        f"9 mails to a server that ends each connection after {lasts}",
+        f"all Sent, over {sum(map(bool, sessions))} connections",
+    )
 
 
 def test_a_cancelled_send_leaves_no_half_conversation():
@@ -497,10 +472,10 @@ def test_every_code_has_its_place(phase):
     for code in range(400, 600):
         outcome = by_code(code, "no", phase)
         assert not isinstance(outcome, Sent)
-        if phase in ("CONNECT", "LOGIN", "MAIL") and code != 552:
+        if phase in ("CONNECT", "LOGIN") or (phase == "MAIL" and code != 552):
             assert not isinstance(outcome, GiveUp), code  # nobody's mail is given up for what is said about us
         if code < 500 and phase != "LOGIN":
-            assert isinstance(outcome, TryAgain), code
+            assert isinstance(outcome, Down if phase == "CONNECT" else TryAgain), code
 
 
 # The folder.
@@ -528,5 +503,4 @@ def test_a_folder_gets_whole_files_and_no_doubles(tmp_path):
 def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path):
     (tmp_path / "mail").write_text("a file")
     outcome = asyncio.run(FolderChannel(tmp_path / "mail").send(message()))
-    assert isinstance(outcome, TryAgain)
-    assert outcome.host
+    assert isinstance(outcome, Down)

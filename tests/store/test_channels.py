@@ -123,7 +123,7 @@ def test_a_channel_that_refuses_us_holds_up_no_mail_and_comes_back(store, tmp_pa
         held = dispatch(store, duty, Lane("duty"))
         assert (held.held, held.sent) == (8, 0)
         assert "403" in held.stopped
-        assert dispatch(store, duty, Lane("duty")).stopped.startswith("the server refuses us")
+        assert dispatch(store, duty, Lane("duty")).stopped.startswith("the server is asked again at")
         assert len(service.asked) == 1, "not hammered"
         sent = dispatch(store, mail, others)
         assert (sent.sent, sent.retry, sent.stopped) == (1, 1, ""), "and what nobody here can send is tried again"

@@ -268,9 +268,9 @@ def test_what_waits_for_the_morning_is_not_refused_any_more(session_factory):
     add(session_factory, draft(), draft(key="another"))
     record(session_factory, claim(session_factory, NOW, 2), Hold("535 wrong password"), NOW)
     with session_factory() as session:
-        assert outbox.refused(session) == (2, "535 wrong password")
+        assert outbox.kept(session) == (2, "535 wrong password", True)
         outbox.postpone(session, outbox.claim(session, NOW + 5 * MINUTE, 2, "one", LEASE), NOW + timedelta(hours=9))
-        assert outbox.refused(session) == (0, "")
+        assert outbox.kept(session) is None
         assert outbox.held_until(session, NOW + timedelta(hours=9)) is None
 
 

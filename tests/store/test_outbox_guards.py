@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from escalation.database import Store
 from notifications import outbox
-from notifications.message import Attachment, GiveUp, Hold, Outcome, Sent, TryAgain
+from notifications.message import Attachment, Down, GiveUp, Hold, Outcome, Sent, TryAgain
 from notifications.outbox import OUTBOX, RetryPolicy
 from tests.store.test_outbox import LEASE, MINUTE, NOW, draft
 
@@ -127,7 +127,9 @@ ENDS: dict[str, tuple[list[Outcome], str, str, int, int, str]] = {
     "never": ([GiveUp("550")], "dead", "dead", 1, 30, "550"),
     "login": ([Hold("535")], "held", "queued", 0, 5, "held: 535"),
     "login twice": ([Hold("535")] * 2, "held", "queued", 0, 6, "held: 535"),
-    "policy": ([Hold("550 5.7", host=False)], "held", "queued", 1, 5, "550 5.7"),
+    "down": ([Down("421")], "retry", "queued", 0, 1, "down: 421"),
+    "down twice": ([Down("421")] * 2, "retry", "queued", 0, 2, "down: 421"),
+    "policy": ([Hold("550 5.7", host=False)], "held", "queued", 1, 6, "550 5.7"),
     "policy twice": ([Hold("550 5.7", host=False)] * 2, "dead", "dead", 2, 31, "given up after 2 tries: 550 5.7"),
 }
 
@@ -146,7 +148,8 @@ def test_what_becomes_of_it(session: Session, case: str) -> None:
     assert getattr(counts, counted) == 1
     assert (row.state, row.attempts, row.last_error, row.lease_by, row.lease_until) == (state, attempts, said, None, None)
     if state == "queued":
-        assert row.next_try_at - last == (5 if "Hold" in type(outcomes[-1]).__name__ else 1) * MINUTE
+        wait = {"Hold(host)": 5, "Hold": 6}.get("Hold(host)" if outcomes[-1] == Hold("535") else type(outcomes[-1]).__name__, 1)
+        assert row.next_try_at - last == wait * MINUTE
         assert claim(session, minutes=minutes - 1) == [] or case == "login twice"
     assert (row.sent_at == NOW) is (state == "sent")
 
@@ -176,6 +179,27 @@ def test_who_refuses_us_is_left_alone_for_so_long(session: Session) -> None:
     assert outbox.held_until(session, NOW - timedelta(microseconds=1)) is None, "a clock that was set back holds nobody for ever"
     assert [outbox.retry(session, [b.id], NOW), outbox.retry(session, [a.id, b.id], NOW)] == [0, 1]
     assert [each.key for each in claim(session)] == ["a"]
+
+
+def test_who_is_down_is_left_alone_for_a_minute(session: Session) -> None:
+    add(session, "a", "b")
+    a, b = claim(session)
+    outbox.record(session, [(a, Down("421 closed")), (b, TryAgain("450"))], NOW, SHORT)
+    assert outbox.held_until(session, NOW) == NOW + MINUTE
+    assert outbox.held_until(session, NOW + MINUTE) is None
+    assert outbox.kept(session) == (1, "421 closed", False)
+    assert outbox.retry(session, None, NOW) == 1
+    assert (outbox.kept(session), outbox.held_until(session, NOW)) == (None, None)
+
+
+@pytest.mark.parametrize("outcome", [Down("421"), TryAgain("450"), Hold("535"), Hold("550 5.7", host=False)])
+def test_who_took_long_to_say_no_is_asked_so_much_later(session: Session, outcome: Outcome) -> None:
+    add(session, "a", "b")
+    long = timedelta(seconds=90)
+    for claimed, taken in zip(claim(session), (timedelta(0), long), strict=True):
+        outbox.record(session, [(claimed, outcome)], NOW, SHORT, taken)
+    at = {row.key: row.next_try_at for row in outbox.listing(session)}
+    assert at["b"] - at["a"] == long
 
 
 def test_the_dead_are_called_back_and_dropped(session: Session) -> None:
