@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 found something wrong; 2 the call is off; 3 refused by a r
 
 import os
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -26,6 +28,7 @@ from escalation.cli import (
 from escalation.cli.shared import complain
 from escalation.errors import EscalationError
 
+INTERRUPTED = 130
 app = typer.Typer(
     name="escalation",
     help="问题提级办理 Issue escalation: one issue, one responsible party, one deadline.",
@@ -38,11 +41,28 @@ for module in (operating, serving, keeping, inbox, ledger, directory, issues, us
     module.register(app)
 
 
+def _told(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"escalation {version('escalation')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_told, help="版本 which version this is")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Runs a command; every error is one line for a person, never a traceback."""
     as_json = "--json" in sys.argv
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if code == INTERRUPTED:  # typer's word for a KeyboardInterrupt, and it says nothing
+            raise KeyboardInterrupt
     except EscalationError as error:
         complain(error.code, error.message, error.hint, as_json=as_json, allowed=getattr(error, "allowed", None))
         code = error.exit_code
@@ -53,7 +73,7 @@ def main() -> None:
         code = 2
     except (typer.Abort, KeyboardInterrupt):
         complain("interrupted", "interrupted; nothing was left half done", "", as_json=as_json)
-        code = 130
+        code = INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0

@@ -1,10 +1,12 @@
 """Commands about running it: demo, init, sweep, dispatch, worker, verify, doctor, outbox."""
 
 import asyncio
+import math
+from collections.abc import Coroutine
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -16,10 +18,12 @@ from escalation.config import looked_for
 from escalation.doctor import examine
 from escalation.errors import BadConfig, UsageError
 from escalation.health import Health, Serving
-from escalation.scheduler import Worker
+from escalation.scheduler import SIGNALS, Worker, watchdog_of
+from escalation.watchdog import Watchdog
 from notifications import outbox
 from notifications.dispatch import DispatchCounts, sum_of
 
+T = TypeVar("T")
 mails = typer.Typer(help="发件箱 mails that wait or did not go out")
 
 
@@ -132,7 +136,7 @@ def dispatch(
 ) -> None:
     """Sends mails."""
     with opened(config) as app:
-        done = asyncio.run(_everywhere(app, moment(at, app), limit))
+        done = _broken_off_in_order(_everywhere(app, moment(at, app), limit))
     said = {
         "sent": done.sent,
         "retry": done.retry,
@@ -150,6 +154,28 @@ def dispatch(
     show_table("发送 dispatch", ["", ""], [[key, value] for key, value in said.items() if value or key in ("sent", "left")])
 
 
+def _broken_off_in_order(work: Coroutine[Any, Any, T]) -> T:
+    """Does it; told to end, it puts in order what was begun, and has as long for that as a worker has."""
+
+    async def told(watchdog: Watchdog) -> T:
+        mine = asyncio.current_task()
+        assert mine is not None
+
+        def end() -> None:
+            watchdog.told_to_stop()
+            mine.cancel()
+
+        for number in SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, end)
+        return await work
+
+    try:
+        with Watchdog(math.inf) as watchdog:
+            return asyncio.run(told(watchdog))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
 async def _everywhere(app: App, now: datetime, limit: int) -> DispatchCounts:
     return sum_of(
         await asyncio.gather(app.mailroom.dispatch_elsewhere(now, limit=limit), app.mailroom.dispatch(now, limit=limit))
@@ -162,11 +188,12 @@ def worker(
     """Works until it is told to stop."""
     with opened(config) as app:
         logs.configure(app.settings.log.format, "debug" if verbose else app.settings.log.level)
-        asyncio.run(_work(app))
+        with watchdog_of(app) as watchdog:
+            asyncio.run(_work(app, watchdog))
 
 
-async def _work(app: App) -> None:
-    node, where = Worker(app, system_clock), app.settings.health
+async def _work(app: App, watchdog: Watchdog) -> None:
+    node, where = Worker(app, system_clock, watchdog=watchdog), app.settings.health
     if not where.port:
         await node.run()
         return

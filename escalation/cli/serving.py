@@ -27,6 +27,7 @@ def serve(
 ) -> None:
     """Serves until it is told to stop."""
     # the web's libraries take a second to load; no other command needs them
+    from escalation.scheduler import watchdog_of  # noqa: PLC0415
     from escalation.web.serving import serve as answer  # noqa: PLC0415
 
     with opened(config) as app:
@@ -35,4 +36,5 @@ def serve(
         where, at = host or web.host, web.port if port is None else port
         app.secret()
         say(f"网页 page: http://{where}:{at}/  接口 API: http://{where}:{at}/api/openapi.json")
-        asyncio.run(answer(app, system_clock, where, at))
+        with watchdog_of(app) as watchdog:
+            asyncio.run(answer(app, system_clock, where, at, watchdog))

@@ -38,6 +38,7 @@ def opened(file: Path | None, *, any_schema: bool = False) -> Iterator[App]:
     try:
         if not any_schema:
             migrating.refuse_old(app.store)
+            app.store.revision = migrating.newest()
         yield app
     finally:
         app.close()

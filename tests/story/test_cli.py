@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,14 @@ def office(run: Command, sample: list[str]) -> Command:
     assert imported.code == 0
     assert imported.json["created"] == {"party": 206, "authority": 17, "project": 12, "issue": 30}
     return run
+
+
+def test_it_says_which_version_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything else, so that it can be asked where neither configuration nor database is in order."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text("[[[")
+    said = Command(capsys, monkeypatch)("--version")
+    assert (said.code, said.out) == (0, f"escalation {version('escalation')}\n")
 
 
 def test_files_go_with_an_action_and_are_shown(office: Command, tmp_path: Path) -> None:
@@ -183,6 +192,24 @@ def test_mail_that_cannot_be_delivered_waits_and_is_said(office: Command, monkey
     assert any(
         check["name"] == "mail" and not check["ok"] and "127.0.0.1:1" in check["detail"] for check in examined.json["checks"]
     )
+
+
+def test_a_server_that_greets_us_and_cannot_be_used_is_said_by_doctor(office: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It knows no encryption, and we want it: nothing is said to it, nothing is ever given up, so somebody must be told."""
+    monkeypatch.setenv("ESCALATION_SMTP__HOST", "127.0.0.1")
+    monkeypatch.setenv("ESCALATION_SMTP__SECURITY", "starttls")
+    with Sink() as server:
+        monkeypatch.setenv("ESCALATION_SMTP__PORT", f"{server.port}")
+        office("sweep", "--at", "2026-11-23T17:01")
+        assert checked(office, "mail")[0]
+        office("dispatch", "--at", "2026-11-24T09:00")
+        ok, detail = checked(office, "mail")
+        assert (ok, "STARTTLS" in detail, f"127.0.0.1:{server.port}" in detail) == (False, True, True)
+        assert "asked again at" in office("dispatch", "--at", "2026-11-24T09:00:30").out
+        monkeypatch.setenv("ESCALATION_SMTP__SECURITY", "none")
+        office("dispatch", "--at", "2026-11-24T09:02")
+        assert checked(office, "mail")[0]
+        assert server.arrived
 
 
 def checked(run: Command, name: str, at: str = NOW) -> tuple[bool, str]:

@@ -143,6 +143,12 @@ def test_a_broken_definition_is_named_with_place_line_and_mend(name: str) -> Non
     assert int(line[1]) in changed_lines or tables_own_line
 
 
+def test_a_level_is_called_as_its_stage_is() -> None:
+    workflow = loads(SOURCE, "p.toml")
+    assert workflow.name_of("department") == workflow.stage("department").name.zh != "department"
+    assert workflow.name_of("nowhere") == "nowhere"
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_text() -> None:
     text = SOURCE
     for old, new in (
