@@ -85,7 +85,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("what was injected, and what was seen")
     for row, fault, seen in rows:
         terminalreporter.write_line(f"{row:>3}  {fault}: {seen}")
-    if terminalreporter.config.getoption("--report"):
+    if terminalreporter.config.getoption("--report") and failed:
+        terminalreporter.write_line("tests failed: REPORT.md stays as it was")
+    elif terminalreporter.config.getoption("--report"):
         long = bool(terminalreporter.config.getoption("--long"))
         page = REPORT.read_text(encoding="utf-8") if REPORT.exists() else ""
         REPORT.write_text(as_markdown(merged(page, rows, long=long)), encoding="utf-8")

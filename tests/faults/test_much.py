@@ -94,4 +94,5 @@ def test_a_party_with_everything_on_its_desk(store: Store, figure, long: bool) -
     assert max(per_person.values()) == 1
     assert sink.largest < 100_000
     assert states(store) == {"sent": states(store).total()}
+    assert town.verify().broken == []
     figure(22, f"one party with {count:,} open issues, all overdue at one moment, {store.engine.dialect.name}", f"moved in {moved:.1f} s; the first 50 of its list in {page * 1000:.0f} ms; told by {max(per_person.values())} mail a person of {sink.largest / 1024:.0f} KiB at most, all sent in {sent:.1f} s")  # fmt: skip

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from escalation.app import App
 from escalation.database import Store
+from escalation.links import SECRET
 from escalation.queries import OUTBOX
 from tests.faults import offices
 from tests.faults.nursery import LEASE, Nursery, dispatch
@@ -45,6 +47,7 @@ def test_a_dispatcher_that_freezes_and_wakes_up_late(database: str, new_store, f
             after = session.connection().execute(select(OUTBOX.c.id, OUTBOX.c.state, OUTBOX.c.sent_at)).all()
     nursery.close()
     assert after == before, "the late one writes nothing over what the other has recorded"
+    assert town.verify().broken == []
     assert {row.state for row in after} == {"sent"}
     twice = sink.arrived.total() - len(after)
     name = store.engine.dialect.name
@@ -57,7 +60,7 @@ def test_a_dispatcher_that_freezes_and_wakes_up_late(database: str, new_store, f
 
 def test_a_sweeper_that_freezes_holds_up_only_its_own(postgresql: str, new_store, figure) -> None:  # type: ignore[no-untyped-def]
     store: Store = new_store(postgresql)
-    town, numbers = many(store, 3_000)
+    town, numbers = many(store, 1_000)
     nursery = Nursery(postgresql, "100")
     pid = nursery.child("sweep", overdue_moment())
     while not moves(store):
@@ -71,6 +74,7 @@ def test_a_sweeper_that_freezes_holds_up_only_its_own(postgresql: str, new_store
     finish(town, overdue_moment())
     assert moves(store) == {(number, "department"): 1 for number in numbers}
     assert torn(store) == []
+    assert town.verify().broken == []
     held = len(numbers) - by_others
     assert held <= 100
     figure(
@@ -105,12 +109,17 @@ def test_a_worker_that_is_asked_to_stop_in_the_middle(database: str, tmp_path: P
 def worked(folder: Path, *before: str, stderr: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """A worker that is started under limits and stopped after its first look."""
     command = [*before, sys.executable, "-m", "escalation", "worker", "--config", str(folder / "config.toml")]
-    return subprocess.Popen(command, cwd=ROOT, stderr=stderr)
+    # as in deploy/escalation.service: with one heap a thread, 64 MB of addresses are set aside for each
+    return subprocess.Popen(command, cwd=ROOT, stderr=stderr, env=os.environ | {"MALLOC_ARENA_MAX": "2"})
 
 
-@pytest.mark.parametrize("limits", [("prlimit", "--as=600000000"), ("prlimit", "--nofile=64")], ids=["memory", "files"])
-def test_a_worker_under_limits(sqlite: str, tmp_path: Path, figure, limits: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
-    app = offices.install(tmp_path, sqlite)
+@pytest.mark.parametrize(
+    "limits",
+    [("prlimit", "--as=300000000"), ("prlimit", "--nofile=64"), ("taskset", "--cpu-list", "0")],
+    ids=["memory", "files", "one-CPU"],
+)
+def test_a_worker_under_limits(database: str, tmp_path: Path, figure, limits: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    app = offices.install(tmp_path, database)
     worker = worked(tmp_path, *limits)
     delay = offices.delay(app, patience=30)
     worker.send_signal(signal.SIGTERM)
@@ -119,7 +128,7 @@ def test_a_worker_under_limits(sqlite: str, tmp_path: Path, figure, limits: tupl
     app.close()
     figure(
         23,
-        f"a worker under {' '.join(limits)}",
+        f"a worker under {' '.join(limits)}, {app.store.engine.dialect.name}",
         f"an issue moved {delay:.1f} s after its deadline, start of the process included",
     )
 
@@ -137,16 +146,23 @@ def test_a_worker_whose_log_nobody_reads(sqlite: str, tmp_path: Path, figure, wh
     delay = offices.delay(app, patience=30)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=10) == 0
+    assert app.verify().broken == []
     app.close()
     figure(29, f"a worker's standard error: {where}", f"goes on: an issue moved {delay:.1f} s after its deadline")
 
 
+def waiting(folder: Path, database: str, server: socket.socket) -> App:
+    """An office with mail for a server that takes the connection and says nothing."""
+    server.settimeout(20)
+    app = offices.install(folder, database, port=server.getsockname()[1])
+    app.raise_issue(offices.wanted(datetime.now(UTC) + timedelta(days=3)), datetime.now(UTC))
+    return app
+
+
 def test_a_mail_server_that_never_answers_does_not_hold_up_the_sweep(database: str, tmp_path: Path, figure) -> None:  # type: ignore[no-untyped-def]
     with socket.create_server(("127.0.0.1", 0)) as server:
-        app = offices.install(tmp_path, database, port=server.getsockname()[1])
-        app.raise_issue(offices.wanted(datetime.now(UTC) + timedelta(days=3)), datetime.now(UTC))
+        app = waiting(tmp_path, database, server)
         (worker,) = offices.start(tmp_path, app, 1)
-        server.settimeout(20)
         asking, _ = server.accept()
         delay = offices.delay(app)
         worker.send_signal(signal.SIGTERM)
@@ -156,9 +172,101 @@ def test_a_mail_server_that_never_answers_does_not_hold_up_the_sweep(database: s
         asking.close()
     with app.store.reading() as session:
         assert not session.connection().execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "sending")).all()
+    assert app.verify().broken == []
     app.close()
     figure(
         11,
         f"SMTP server that takes the connection and says nothing, {app.store.engine.dialect.name}",
         f"an issue moved {delay:.1f} s after its deadline meanwhile; the worker stopped in {seconds:.1f} s, no lease left",
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_dispatch_by_hand_that_is_told_to_end_in_the_middle(
+    database: str, tmp_path: Path, figure, number: signal.Signals
+) -> None:  # type: ignore[no-untyped-def]
+    """The server has taken the connection and says nothing: what was claimed is given back, and may be sent by the next one."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        app = waiting(tmp_path, database, server)
+        command = [sys.executable, "-m", "escalation", "dispatch", "--config", str(tmp_path / "config.toml")]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        asking, _ = server.accept()
+        assert _sending(app)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=10)
+        asking.close()
+    assert process.returncode == 130
+    assert b"nothing was left half done" in said
+    assert _sending(app) == []
+    assert app.verify().broken == []
+    app.close()
+    figure(
+        29,
+        f"{number.name} to `escalation dispatch` in the middle, {app.store.engine.dialect.name}",
+        "ends with 130, no lease left",
+    )
+
+
+def test_a_second_signal_ends_a_worker_at_once(database: str, tmp_path: Path, figure) -> None:  # type: ignore[no-untyped-def]
+    """Somebody does not want to wait for the server that says nothing: as good as a kill, and as safe."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        app = waiting(tmp_path, database, server)
+        (worker,) = offices.start(tmp_path, app, 1)
+        asking, _ = server.accept()
+        worker.send_signal(signal.SIGTERM)
+        while _catches(worker.pid, signal.SIGTERM):
+            time.sleep(0.005)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=10) == -signal.SIGTERM, "it did not wait for the mail server"
+        asking.close()
+    assert app.verify().broken == []
+    app.close()
+    figure(
+        29,
+        f"a second SIGTERM to a worker that waits for a mail server, {app.store.engine.dialect.name}",
+        "ends at once, verify ok",
+    )
+
+
+def _catches(pid: int, number: int) -> bool:
+    """Has a process a handler for a signal?"""
+    line = next(each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("SigCgt"))
+    return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+
+
+def _sending(app: App) -> list[Any]:
+    with app.store.reading() as session:
+        return list(session.connection().execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "sending")))
+
+
+def test_nothing_secret_is_in_the_log_of_a_worker(database: str, tmp_path: Path, figure) -> None:  # type: ignore[no-untyped-def]
+    """At DEBUG, with a password for the mail server and links in the mails, an error on every line of the way."""
+    with Sink() as sink:
+        app = offices.install(tmp_path, database, sink.port)
+        config = tmp_path / "config.toml"
+        text = config.read_text("utf-8").replace("[mail]\n", '[mail]\nbase_url = "https://tiji.example.org"\n')
+        config.write_text(text.replace("[smtp]\n", '[smtp]\nusername = "escalation"\n').replace("_seconds = 60", "_seconds = 1"))
+        command = [sys.executable, "-m", "escalation", "worker", "--verbose", "--config", str(config)]
+        with (tmp_path / "log").open("wb") as log:
+            worker = subprocess.Popen(
+                command, cwd=ROOT, stderr=log, env=os.environ | {"ESCALATION_SMTP__PASSWORD": "hunter2-and-more"}
+            )
+        offices.delay(app, patience=30)  # the server offers no login: that is refused, and said
+        while "does not leave" not in (said := (tmp_path / "log").read_text("utf-8")):
+            assert worker.poll() is None, said
+            time.sleep(0.05)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=10) == 0
+    said = (tmp_path / "log").read_text("utf-8")
+    with app.store.reading() as session:
+        keys = set(session.connection().execute(select(SECRET.c.value)).scalars())
+        addresses = set(session.connection().execute(select(OUTBOX.c.recipient)).scalars())
+    app.close()
+    assert keys
+    assert addresses
+    found = [each for each in ("hunter2", "/a/WyJ", *keys, *addresses) if each in said]
+    assert found == []
+    figure(
+        28, f"a worker at DEBUG with a mail server's password and links, {app.store.engine.dialect.name}",
+        f"{len(said.splitlines())} lines; no password, key, link or whole address in them",
+    )  # fmt: skip

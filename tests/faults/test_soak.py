@@ -6,8 +6,8 @@ from tests.faults.soak import Soak
 
 
 def test_everything_at_once(database: str, tmp_path: Path, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
-    """Thirty days and 110 issues; in the long form a year and 20,000, and memory must be flat."""
-    days, issues = (365, 20_000) if long else (30, 110)
+    """Twenty days and 75 issues; in the long form a year and 20,000, and memory must be flat."""
+    days, issues = (365, 20_000) if long else (20, 75)
     with Soak(database, tmp_path, days, issues) as soak:
         soak.run(print)
     figure(30, f"a simulated {days} days, {database.partition(':')[0].partition('+')[0]}", soak.line())

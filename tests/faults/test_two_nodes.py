@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -182,12 +183,13 @@ class Together:
             with store.reading() as session:
                 worlds.read(session)
 
-    def race(self, person: Do, moment: datetime) -> str:
+    def race(self, person: Do, moment: datetime, tie: "Tie") -> str:
         """A person acts while the other node sweeps; `done`, or the code of the refusal."""
         barrier = threading.Barrier(2)
 
         def act() -> str:
             barrier.wait()
+            time.sleep(max(tie.later, 0))
             try:
                 with self.stores[0].transaction() as session:
                     commands.act(session, self.worlds[0].read(session), person, moment, Outgoing())
@@ -197,12 +199,27 @@ class Together:
 
         def sweep() -> None:
             barrier.wait()
+            time.sleep(max(-tie.later, 0))
             Sweeper(self.stores[1], self.worlds[1], Outgoing()).sweep_once(moment)
 
         with ThreadPoolExecutor(2) as pool:
             acted, swept = pool.submit(act), pool.submit(sweep)
             swept.result()
             return acted.result()
+
+
+class Tie:
+    """By how many seconds the person goes later, so that either may be first: whoever was first begins later the next time."""
+
+    def __init__(self) -> None:
+        self.later, self.step, self.last = 0.0, 0.01, ""
+        self.first: Counter[str] = Counter()
+
+    def won_by(self, who: str) -> None:
+        self.first[who] += 1
+        self.step = min(self.step * 2, 0.5) if who == self.last else max(self.step / 2, 0.0005)
+        self.later += self.step if who == "person" else -self.step
+        self.last = who
 
 
 def entries(store: Store, number: str, since: int) -> tuple[str, ...]:
@@ -223,20 +240,22 @@ def test_a_person_and_the_sweep_at_the_same_moment(database: str, new_store, act
     store = new_store(database)
     together = Together(database, new_store)
     town, _ = many(store, 0)
-    outcomes: Counter[tuple[str, ...]] = Counter()
+    tie, outcomes = Tie(), Counter[tuple[str, ...]]()
     for _ in range(20):
         town.now = at("2026-09-01 09:00")
         number = town.dispatched()
         town.act(number, "acknowledge", HANDLER)
         resolved = town.act(number, "resolve", HANDLER, reason="办好了")
-        said = together.race(Do(number, action, DEPARTMENT_COORDINATOR, reason="x"), at("2026-09-03 17:01"))
+        said = together.race(Do(number, action, DEPARTMENT_COORDINATOR, reason="x"), at("2026-09-03 17:01"), tie)
         done = entries(store, number, resolved.version)
         if said == "done":
             assert done in ((action,), ("remind_review", action))
         else:
             assert (said, done) == ("conflict", ("remind_review",))
         outcomes[done] += 1
+        tie.won_by("person" if done == (action,) else "sweep")
     print(f"{action} against the sweep on {store.engine.dialect.name}: {dict(outcomes)}")
+    assert len(tie.first) == 2, "only one of them was ever first: this is no race"
     assert town.verify().broken == []
 
 
@@ -245,12 +264,12 @@ def test_resolving_against_the_deadline(database: str, new_store) -> None:  # ty
     store = new_store(database)
     together = Together(database, new_store)
     town, _ = many(store, 0)
-    outcomes: Counter[str] = Counter()
+    tie, outcomes = Tie(), Counter[str]()
     for _ in range(20):
         town.now = at("2026-09-01 09:00")
         number = town.dispatched()
         town.act(number, "acknowledge", HANDLER)
-        said = together.race(Do(number, "resolve", HANDLER, reason="x"), overdue_moment())
+        said = together.race(Do(number, "resolve", HANDLER, reason="x"), overdue_moment(), tie)
         facts = town.facts(number)
         if said == "done":
             assert (facts.stage, facts.status) == ("city", "pending_review")
@@ -260,6 +279,8 @@ def test_resolving_against_the_deadline(database: str, new_store) -> None:  # ty
             assert facts.stage == "department"
             assert moves(store)[number, "department"] == 1
         outcomes[said] += 1
+        tie.won_by("person" if said == "done" else "sweep")
     print(f"resolve against the deadline on {store.engine.dialect.name}: {dict(outcomes)}")
+    assert len(tie.first) == 2, "only one of them was ever first: this is no race"
     assert every_move_has_its_mails(store) == moves(store).total()
     assert town.verify().broken == []

@@ -448,7 +448,7 @@ def test_the_engine_does_what_the_model_says(fresh: Callable[[], str], database:
         pass
 
     Here.fresh, Here.counted = staticmethod(fresh), counted
-    chosen = settings(max_examples=EXAMPLES or 25, stateful_step_count=30, derandomize=not EXAMPLES, database=None)
+    chosen = settings(max_examples=EXAMPLES or 18, stateful_step_count=30, derandomize=not EXAMPLES, database=None)
     run_state_machine_as_test(Here, settings=chosen)
     print(f"{database.split(':', maxsplit=1)[0]}: {dict(counted.most_common())}")
     assert counted["to department"] and counted["to province"], "the examples are too tame"

@@ -87,6 +87,10 @@ class Visitor:
         self.press(self.page.locator("button.primary"))
         expect(self.page.locator("nav.main")).to_be_visible()
 
+    def come_in(self, cookies: Any) -> None:
+        """Has logged in already, and has the cookies of it."""
+        self.context.add_cookies([{"name": each.name, "value": str(each.value), "url": self.address} for each in cookies.jar])
+
     def go(self, path: str) -> Page:
         """Opens a page."""
         self.page.goto(self.address + path)

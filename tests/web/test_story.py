@@ -50,9 +50,13 @@ class Story:
         self.address = {login: directory.by_code[code].email for login, code in PEOPLE.items()}
         self.people = {}
         for login, party in PEOPLE.items():
-            office.user(login, party, language=language, admin=login == "admin")
             self.people[login] = visitor = Visitor(browser, address, login, size, "dark" if size is PHONE else "light", hand)
-            visitor.enter()
+            person = {"language": language, "admin": login == "admin"}
+            if login == "owner":
+                office.user(login, party, **person)
+                visitor.enter()
+            else:  # what a login is like has been seen; the others bring its cookie
+                visitor.come_in(office.person(login, party, **person).client.cookies)
 
     def act(self, login: str, action: str, reason: str = "", until: date | None = None) -> None:
         """Opens the issue, unfolds the form of an action, fills it in and sends it."""
