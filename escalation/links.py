@@ -25,7 +25,7 @@ from escalation.database import Store
 from escalation.errors import EscalationError, Refused
 from escalation.models import Secret, UsedLink
 from escalation.world import WorldReader
-from notifications.outbox import Claimed
+from notifications.claiming import Claimed
 from workflows.sentence import say
 
 SECRET = Secret.__table__  # type: ignore[attr-defined]

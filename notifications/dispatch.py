@@ -14,8 +14,9 @@ from typing import TypeVar
 import orjson
 from sqlmodel import Session
 
-from notifications import attaching, limits, outbox
+from notifications import attaching, claiming, limits, outbox
 from notifications.aside import Aside, in_a_thread
+from notifications.claiming import Claimed, Counts
 from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
 from notifications.message import (
@@ -31,7 +32,6 @@ from notifications.message import (
     TryAgain,
     check_address,
 )
-from notifications.outbox import Claimed, Counts
 from notifications.rendering import Line, Rendered, Renderer, plainly
 from notifications.retrying import RetryPolicy
 
@@ -179,8 +179,8 @@ def _claim(
     done: DispatchCounts,
 ) -> list[Claimed]:
     """What may go now; the rest waits for the hours in which people are mailed, or for our login to be mended."""
-    outbox.take_turn(session, settings.lane)
-    held = outbox.held_until(session, now, settings.policy, settings.lane)
+    claiming.take_turn(session, settings.lane)
+    held = claiming.held_until(session, now, settings.policy, settings.lane)
     if held is not None:
         done.stopped, done.waits = f"the server is asked again at {held.isoformat(timespec='seconds')}", True
         return []
@@ -188,13 +188,14 @@ def _claim(
     if settings.per_minute and not (most := min(limit, limits.room(session, settings.per_minute, now, settings.lane))):
         done.stopped, done.waits = f"the limit of {settings.per_minute} mails a minute is reached", True
         return []
-    claimed = outbox.claim(session, now, most, settings.node, settings.lease, settings.policy, together=True, lane=settings.lane)
+    node, lease, policy = settings.node, settings.lease, settings.policy
+    claimed = claiming.claim(session, now, most, node, lease, policy, together=True, lane=settings.lane)
     going = _in_these_hours(session, claimed, opens, done)
     going = _without_reminders(session, going, settings, now, done)
     if settings.per_hour:
         going, waiting = limits.within_the_hour(session, going, settings.per_hour, settings.merge_over, now)
         done.postponed += waiting
-    merged = outbox.merge(session, going, settings.merge_over)
+    merged = claiming.merge(session, going, settings.merge_over)
     return limits.within_the_minute(session, merged, most, now) if settings.per_minute else merged
 
 
@@ -208,7 +209,7 @@ def _in_these_hours(
     pressing = {each.merged_into for each in claimed if each.urgent and each.merged_into}
     until = {each.id: opens[each.urgent or each.merged_into in pressing] for each in claimed}
     for moment in {later for later in opens.values() if later is not None}:
-        done.postponed += outbox.postpone(session, [each for each in claimed if until[each.id] == moment], moment)
+        done.postponed += claiming.postpone(session, [each for each in claimed if until[each.id] == moment], moment)
     return [each for each in claimed if until[each.id] is None]
 
 
@@ -226,7 +227,7 @@ def _without_reminders(
         if until is not None and until > now:
             later.setdefault(until, []).append(each)
     for until, messages in later.items():
-        done.postponed += outbox.postpone(session, messages, until)
+        done.postponed += claiming.postpone(session, messages, until)
     waiting = {each.id for messages in later.values() for each in messages}
     return [each for each in going if each.id not in waiting]
 
@@ -274,8 +275,8 @@ class _Book:
 
         def record() -> None:
             with self.open_session() as session:
-                counted = outbox.record(session, known, self.now, self.settings.policy, taken)
-                outbox.postpone(session, untried, self.now)
+                counted = claiming.record(session, known, self.now, self.settings.policy, taken)
+                claiming.postpone(session, untried, self.now)
             del self._waiting[: len(known)]
             recorded.append(counted)
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import case, func, select, text
 from sqlmodel import Session
 
-from notifications import outbox
+from notifications import claiming, outbox
+from notifications.claiming import STEP, Claimed
 from notifications.lanes import MAIL, Lane
-from notifications.outbox import OUTBOX, STEP, Claimed
+from notifications.outbox import OUTBOX
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 #: What went out as one mail: itself, or the digest that it was in.
@@ -28,7 +29,7 @@ def room(session: Session, per_minute: int, now: datetime, lane: Lane = MAIL) ->
 def within_the_minute(session: Session, going: Sequence[Claimed], most: int, now: datetime) -> list[Claimed]:
     """The messages of the first `most` mails; the others are given back and go with the next dispatch that finds room."""
     chosen = set(list(dict.fromkeys(map(_mail, going)))[:most])
-    outbox.postpone(session, [each for each in going if _mail(each) not in chosen], now)
+    claiming.postpone(session, [each for each in going if _mail(each) not in chosen], now)
     return [each for each in going if _mail(each) in chosen]
 
 
@@ -57,7 +58,7 @@ def within_the_hour(
             later.setdefault(first + HOUR, []).extend(over)
     waiting = {each.id for messages in later.values() for each in messages}
     for until, messages in later.items():
-        outbox.postpone(session, messages, until)
+        claiming.postpone(session, messages, until)
     return [each for each in going if each.id not in waiting], len(waiting)
 
 

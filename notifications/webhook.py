@@ -21,11 +21,11 @@ from urllib.parse import SplitResult, urlsplit
 import httpx2
 from sqlmodel import Session
 
-from notifications import outbox
+from notifications import claiming, outbox
 from notifications.aside import in_a_thread
+from notifications.claiming import Claimed, Counts
 from notifications.lanes import Lane
 from notifications.message import GiveUp, Outcome, Sent, TryAgain
-from notifications.outbox import Claimed, Counts
 from notifications.retrying import USUAL, RetryPolicy
 
 #: Seconds for one delivery, from the look-up to the answer's first line.
@@ -142,15 +142,15 @@ class Deliverer:
 
         def claim() -> None:
             with open_session() as session:
-                claimed = outbox.claim(session, now, limit, self.node, self.lease, self.policy, lane=Lane(outbox.WEBHOOK))
+                claimed = claiming.claim(session, now, limit, self.node, self.lease, self.policy, lane=Lane(outbox.WEBHOOK))
             going.extend(claimed)
 
         def record() -> Counts:
             unknown = TryAgain("unknown: sending was broken off, the other side may have it")
             begun = [each for each in going if each.id in self.begun]
             with open_session() as session:
-                outbox.postpone(session, [each for each in going if each.id not in self.begun], now)
-                return outbox.record(session, [(each, results.get(each.id, unknown)) for each in begun], now, self.policy)
+                claiming.postpone(session, [each for each in going if each.id not in self.begun], now)
+                return claiming.record(session, [(each, results.get(each.id, unknown)) for each in begun], now, self.policy)
 
         counts = Counts()
         try:

@@ -8,10 +8,10 @@ import orjson
 
 from escalation.summaries.periods import Times, next_daily
 from escalation.summaries.telling import MOST, SAID
+from notifications.claiming import Claimed
 from notifications.dispatch import WaitsFor
 from notifications.gathering import REMINDERS
 from notifications.lanes import MAIL
-from notifications.outbox import Claimed
 from workflows.calendar import WorkCalendar
 
 #: A reminder waits so long after the moment of the daily that should take it up; then it goes by itself.

@@ -36,6 +36,7 @@ STORE = (
     "escalation/applying.py",
     "escalation/sweep.py",
     "notifications/outbox.py",
+    "notifications/claiming.py",
     "escalation/commands.py",
     "escalation/database.py",
 )
@@ -63,6 +64,7 @@ HOME = {
     "escalation/applying.py": ("store/test_applying",),
     "escalation/sweep.py": ("store/test_sweep.py",),
     "notifications/outbox.py": ("store/test_outbox",),
+    "notifications/claiming.py": ("store/test_outbox", "store/test_two_dispatchers"),
     "escalation/commands.py": ("store/test_commands",),
     "escalation/database.py": ("store/test_store", "store/test_database"),
     **{f"workflows/{name}.py": ("unit/test_decisions",) for name in ("moves", "endings", "requests", "decision", "rules")},

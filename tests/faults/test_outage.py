@@ -14,8 +14,8 @@ from escalation.commands import Raise
 from escalation.database import Store
 from escalation.queries import ISSUE, OUTBOX
 from escalation.verifying import Broken
+from notifications.claiming import digest_key
 from notifications.dispatch import DispatchSettings, drain
-from notifications.outbox import digest_key
 from notifications.rendering import Renderer
 from notifications.smtp import SmtpChannel, SmtpSettings
 from tests.faults.nursery import LEASE, Nursery
@@ -123,7 +123,7 @@ def test_a_digest_is_the_same_digest_after_a_crash(database: str, new_store) -> 
 
 
 def test_the_key_of_a_digest_does_not_depend_on_the_order(store: Store) -> None:
-    from notifications.outbox import Claimed
+    from notifications.claiming import Claimed
 
     now = at("2026-09-01 09:00")
     one, two = (Claimed(n, f"k{n}", "", "", "", "", "", b"", False, 1, now, "") for n in (1, 2))

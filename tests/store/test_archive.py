@@ -13,9 +13,9 @@ from escalation.database import Store
 from escalation.errors import DatabaseTrouble, Refused
 from escalation.models import ArchivedIssue
 from escalation.queries import ARCHIVED, ARCHIVED_MAIL, ISSUE, JOURNAL, OUTBOX
-from notifications import outbox
+from notifications import claiming
 from notifications.message import Sent
-from notifications.outbox import RetryPolicy
+from notifications.retrying import RetryPolicy
 from tests.town import DEPARTMENT_COORDINATOR, OWNER, Town, at
 
 AGES = Ages(timedelta(days=730), timedelta(days=365))
@@ -36,8 +36,8 @@ def closed(town: Town) -> str:
 
 def send_all(town: Town) -> None:
     with town.store.transaction() as session:
-        claimed = outbox.claim(session, town.now, 1000, "here", timedelta(minutes=5), RetryPolicy())
-        outbox.record(session, [(each, Sent(250, "taken")) for each in claimed], town.now, RetryPolicy())
+        claimed = claiming.claim(session, town.now, 1000, "here", timedelta(minutes=5), RetryPolicy())
+        claiming.record(session, [(each, Sent(250, "taken")) for each in claimed], town.now, RetryPolicy())
 
 
 def store_away(town: Town, when: str, ages: Ages = AGES) -> Stored:

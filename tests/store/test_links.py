@@ -14,8 +14,8 @@ from escalation import queries
 from escalation.errors import Refused
 from escalation.links import OFFERED, SECRET, USED, BadLink, Claim, Links, LinkSigner
 from escalation.queries import OUTBOX
+from notifications.claiming import Claimed
 from notifications.kinds import KINDS
-from notifications.outbox import Claimed
 from tests.town import CITY_COORDINATOR, Town, at
 
 LIFE = timedelta(days=14)

@@ -12,7 +12,7 @@ from escalation.config import DatabaseSettings, Settings
 from escalation.database import Store
 from escalation.nodes import Node
 from escalation.scheduler import Worker
-from notifications import outbox
+from notifications import claiming
 from notifications.message import Down, Hold
 from tests.town import Town, at
 
@@ -80,8 +80,8 @@ def test_prometheus_is_told_how_the_store_stands(database: str) -> None:
     town.sweep("2026-09-09 09:00")
     with app.store.transaction() as session:
         Node("worker", town.now).sign(session, town.now)
-        down, refused, *_ = outbox.claim(session, town.now, 3, "one", timedelta(minutes=30))
-        outbox.record(session, [(down, Down("421 closed")), (refused, Hold("535 no"))], town.now)
+        down, refused, *_ = claiming.claim(session, town.now, 3, "one", timedelta(minutes=30))
+        claiming.record(session, [(down, Down("421 closed")), (refused, Hold("535 no"))], town.now)
     due = town.facts("WT26-0001").due_at
     assert due is not None
     told = {

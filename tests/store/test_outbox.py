@@ -11,12 +11,13 @@ from sqlalchemy import text
 from sqlmodel import Session, SQLModel, create_engine
 
 from escalation.database import Store
-from notifications import outbox
+from notifications import claiming, outbox
 from notifications.dispatch import DispatchSettings, dispatch_once, drain
 from notifications.message import Draft, GiveUp, Hold, Message, Outcome, Sent, TryAgain
 from notifications.moments import moment_text
-from notifications.outbox import OUTBOX, RetryPolicy
+from notifications.outbox import OUTBOX
 from notifications.rendering import Renderer
+from notifications.retrying import RetryPolicy
 
 NOW = datetime(2026, 11, 23, 1, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -44,12 +45,12 @@ def add(sessions: Sessions, *drafts: Draft, now: datetime = NOW) -> int:
 
 def claim(sessions: Sessions, now: datetime = NOW, limit: int = 10, node: str = "one", lease: timedelta = LEASE):
     with sessions() as session:
-        return outbox.claim(session, now, limit, node, lease)
+        return claiming.claim(session, now, limit, node, lease)
 
 
 def record(sessions: Sessions, claimed, outcome: Outcome, now: datetime = NOW):
     with sessions() as session:
-        return outbox.record(session, [(each, outcome) for each in claimed], now)
+        return claiming.record(session, [(each, outcome) for each in claimed], now)
 
 
 def rows(sessions: Sessions):
@@ -194,9 +195,9 @@ def test_a_claim_is_a_range_of_a_small_index():
     with engine.connect() as connection, Session(connection) as session:
         raw = connection.connection.driver_connection
         raw.set_trace_callback(seen.append)
-        outbox.claim(session, NOW, 10, "one", LEASE)
+        claiming.claim(session, NOW, 10, "one", LEASE)
         outbox.earliest(session)
-        outbox.held_until(session, NOW)
+        claiming.held_until(session, NOW)
         outbox.waiting(session)
         raw.set_trace_callback(None)
         asked = [each for each in seen if each.lstrip().startswith("SELECT")]
@@ -257,7 +258,7 @@ def test_waiting_is_no_trying(session_factory):
     add(session_factory, draft())
     holidays = NOW + timedelta(days=9)
     with session_factory() as session:
-        outbox.postpone(session, outbox.claim(session, NOW, 1, "one", LEASE), holidays)
+        claiming.postpone(session, claiming.claim(session, NOW, 1, "one", LEASE), holidays)
     (claimed,) = claim(session_factory, holidays)
     assert claimed.attempts == 1
     assert record(session_factory, [claimed], TryAgain("450 greylisted"), holidays).retry == 1
@@ -269,9 +270,9 @@ def test_what_waits_for_the_morning_is_not_refused_any_more(session_factory):
     record(session_factory, claim(session_factory, NOW, 2), Hold("535 wrong password"), NOW)
     with session_factory() as session:
         assert outbox.kept(session) == (2, "535 wrong password", True)
-        outbox.postpone(session, outbox.claim(session, NOW + 5 * MINUTE, 2, "one", LEASE), NOW + timedelta(hours=9))
+        claiming.postpone(session, claiming.claim(session, NOW + 5 * MINUTE, 2, "one", LEASE), NOW + timedelta(hours=9))
         assert outbox.kept(session) is None
-        assert outbox.held_until(session, NOW + timedelta(hours=9)) is None
+        assert claiming.held_until(session, NOW + timedelta(hours=9)) is None
 
 
 def test_our_own_fault_costs_nobody_a_try(session_factory):
@@ -282,12 +283,12 @@ def test_our_own_fault_costs_nobody_a_try(session_factory):
         row = the(session_factory)
         assert (row.state, row.attempts, row.next_try_at) == ("queued", 0, at + 5 * MINUTE)
         with session_factory() as session:
-            assert outbox.held_until(session, at) == at + 5 * MINUTE
-            assert outbox.held_until(session, at + 5 * MINUTE) is None
+            assert claiming.held_until(session, at) == at + 5 * MINUTE
+            assert claiming.held_until(session, at + 5 * MINUTE) is None
         at += 5 * MINUTE
     with session_factory() as session:
         assert outbox.retry(session, None, NOW) == 1
-        assert outbox.held_until(session, NOW) is None
+        assert claiming.held_until(session, NOW) is None
 
 
 def test_one_that_is_refused_on_policy_ends_too_and_holds_up_nobody(session_factory):
@@ -297,7 +298,7 @@ def test_one_that_is_refused_on_policy_ends_too_and_holds_up_nobody(session_fact
     assert (row.attempts, row.state) == (1, "queued")
     assert row.next_try_at >= NOW + 5 * MINUTE
     with session_factory() as session:
-        assert outbox.held_until(session, NOW) is None
+        assert claiming.held_until(session, NOW) is None
     at = NOW
     while the(session_factory).state == "queued":
         at = the(session_factory).next_try_at

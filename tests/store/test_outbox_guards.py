@@ -8,9 +8,10 @@ import pytest
 from sqlmodel import Session
 
 from escalation.database import Store
-from notifications import outbox
+from notifications import claiming, outbox
 from notifications.message import Attachment, Down, GiveUp, Hold, Outcome, Sent, TryAgain
-from notifications.outbox import OUTBOX, RetryPolicy
+from notifications.outbox import OUTBOX
+from notifications.retrying import USUAL, RetryPolicy
 from tests.store.test_outbox import LEASE, MINUTE, NOW, draft
 
 #: Two tries, a minute apart, and five minutes when our own side is at fault.
@@ -28,8 +29,8 @@ def add(session: Session, *keys: str, to: str = "organ@example.com", **changes: 
     outbox.enqueue(session, [draft(key, recipient=to, **changes) for key in keys], NOW, "example.com")
 
 
-def claim(session: Session, limit: int = 100, *, together: bool = False, minutes: int = 0) -> list[outbox.Claimed]:
-    return outbox.claim(session, NOW + minutes * MINUTE, limit, "one", LEASE, SHORT, together=together)
+def claim(session: Session, limit: int = 100, *, together: bool = False, minutes: int = 0) -> list[claiming.Claimed]:
+    return claiming.claim(session, NOW + minutes * MINUTE, limit, "one", LEASE, SHORT, together=together)
 
 
 def states(session: Session) -> dict[str, str]:
@@ -66,11 +67,11 @@ def test_a_claim_says_until_when(session: Session) -> None:
 def test_what_is_in_one_digest_is_tried_again_at_one_moment_and_what_is_not_at_its_own(session: Session) -> None:
     add(session, "a", "b")
     add(session, "c", to="other@example.com")
-    merged = outbox.merge(session, claim(session), 1)
-    outbox.record(session, [(each, TryAgain("450")) for each in merged], NOW)
+    merged = claiming.merge(session, claim(session), 1)
+    claiming.record(session, [(each, TryAgain("450")) for each in merged], NOW)
     key = merged[0].merged_into
     assert key == f"digest:{sha256(b'a' + bytes([10]) + b'b').hexdigest()[:32]}"
-    usual = outbox.USUAL.wait
+    usual = USUAL.wait
     assert {row.key: row.next_try_at - NOW for row in outbox.listing(session)} == {
         "a": usual(key, 1), "b": usual(key, 1), "c": usual("c", 1)}  # fmt: skip
 
@@ -80,12 +81,12 @@ def test_a_message_id_outlives_an_upgrade() -> None:
 
 
 def test_many_are_changed_some_at_a_time(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "STEP", 2)
+    monkeypatch.setattr(claiming, "STEP", 2)
     add(session, *"abcde")
     claimed = claim(session)
     assert set(states(session).values()) == {"sending"}
-    assert outbox.postpone(session, claimed[:1], NOW) == 1
-    counted = outbox.record(session, [(each, Sent()) for each in claimed], NOW)
+    assert claiming.postpone(session, claimed[:1], NOW) == 1
+    counted = claiming.record(session, [(each, Sent()) for each in claimed], NOW)
     assert (counted.sent, counted.late) == (4, 1)
     assert states(session) == {"a": "queued"} | dict.fromkeys("bcde", "sent")
 
@@ -98,14 +99,14 @@ def test_more_than_so_many_become_one_digest_that_stays_the_same(session: Sessio
     add(session, "i", "j", "k", to="file@example.com", attachment=attached)
     add(session, "l", "m", language="en")
     claimed = claim(session)
-    merged = {each.key: each for each in outbox.merge(session, claimed, 2)}
-    key = outbox.digest_key(claimed[:3])
+    merged = {each.key: each for each in claiming.merge(session, claimed, 2)}
+    key = claiming.digest_key(claimed[:3])
     assert {name for name, each in merged.items() if each.merged_into} == {"a", "b", "c"}
     assert merged["a"].merged_into == key
     again = claim(session, minutes=30)
     assert {each.key: each.merged_into for each in again if each.merged_into} == {"a": key, "b": key, "c": key}
     assert {each.attempts for each in again} == {2}
-    kept = {each.key: each.merged_into for each in outbox.merge(session, again, 1)}
+    kept = {each.key: each.merged_into for each in claiming.merge(session, again, 1)}
     assert [kept[name] for name in "abc"] == [key] * 3
     assert kept["d"] == kept["e"] != ""
     assert kept["l"] == kept["m"] != kept["d"]
@@ -113,8 +114,8 @@ def test_more_than_so_many_become_one_digest_that_stays_the_same(session: Sessio
 
 def test_a_digest_begins_its_tries_anew(session: Session) -> None:
     add(session, "a", "b")
-    outbox.record(session, [(claim(session, 1)[0], TryAgain("450"))], NOW, SHORT)
-    merged = outbox.merge(session, claim(session, minutes=1), 1)
+    claiming.record(session, [(claim(session, 1)[0], TryAgain("450"))], NOW, SHORT)
+    merged = claiming.merge(session, claim(session, minutes=1), 1)
     assert [each.attempts for each in merged] == [1, 1]
     assert {row.attempts for row in outbox.listing(session)} == {1}
 
@@ -140,8 +141,8 @@ def test_what_becomes_of_it(session: Session, case: str) -> None:
     add(session, "a")
     at = NOW
     for outcome in outcomes:
-        (claimed,) = outbox.claim(session, at, 1, "one", LEASE, SHORT)
-        counts = outbox.record(session, [(claimed, outcome)], at, SHORT)
+        (claimed,) = claiming.claim(session, at, 1, "one", LEASE, SHORT)
+        counts = claiming.record(session, [(claimed, outcome)], at, SHORT)
         assert (counts.sent + counts.retry + counts.dead + counts.held, counts.late) == (1, 0)
         (row,) = outbox.listing(session)
         last, at = at, row.next_try_at
@@ -170,13 +171,15 @@ def test_who_kills_its_sender_twice_is_dead_and_nobody_else(session: Session) ->
 def test_who_refuses_us_is_left_alone_for_so_long(session: Session) -> None:
     add(session, "a", "b")
     a, b = claim(session)
-    assert outbox.held_until(session, NOW) is None
-    outbox.record(session, [(a, Hold("535")), (b, TryAgain("450"))], NOW, SHORT)
+    assert claiming.held_until(session, NOW) is None
+    claiming.record(session, [(a, Hold("535")), (b, TryAgain("450"))], NOW, SHORT)
     until = NOW + 5 * MINUTE
-    assert outbox.held_until(session, NOW) == until
-    assert outbox.held_until(session, until - timedelta(microseconds=1)) == until
-    assert outbox.held_until(session, until) is None
-    assert outbox.held_until(session, NOW - timedelta(microseconds=1)) is None, "a clock that was set back holds nobody for ever"
+    assert claiming.held_until(session, NOW) == until
+    assert claiming.held_until(session, until - timedelta(microseconds=1)) == until
+    assert claiming.held_until(session, until) is None
+    assert claiming.held_until(session, NOW - timedelta(microseconds=1)) is None, (
+        "a clock that was set back holds nobody for ever"
+    )
     assert [outbox.retry(session, [b.id], NOW), outbox.retry(session, [a.id, b.id], NOW)] == [0, 1]
     assert [each.key for each in claim(session)] == ["a"]
 
@@ -184,12 +187,12 @@ def test_who_refuses_us_is_left_alone_for_so_long(session: Session) -> None:
 def test_who_is_down_is_left_alone_for_a_minute(session: Session) -> None:
     add(session, "a", "b")
     a, b = claim(session)
-    outbox.record(session, [(a, Down("421 closed")), (b, TryAgain("450"))], NOW, SHORT)
-    assert outbox.held_until(session, NOW) == NOW + MINUTE
-    assert outbox.held_until(session, NOW + MINUTE) is None
+    claiming.record(session, [(a, Down("421 closed")), (b, TryAgain("450"))], NOW, SHORT)
+    assert claiming.held_until(session, NOW) == NOW + MINUTE
+    assert claiming.held_until(session, NOW + MINUTE) is None
     assert outbox.kept(session) == (1, "421 closed", False)
     assert outbox.retry(session, None, NOW) == 1
-    assert (outbox.kept(session), outbox.held_until(session, NOW)) == (None, None)
+    assert (outbox.kept(session), claiming.held_until(session, NOW)) == (None, None)
 
 
 @pytest.mark.parametrize("outcome", [Down("421"), TryAgain("450"), Hold("535"), Hold("550 5.7", host=False)])
@@ -197,7 +200,7 @@ def test_who_took_long_to_say_no_is_asked_so_much_later(session: Session, outcom
     add(session, "a", "b")
     long = timedelta(seconds=90)
     for claimed, taken in zip(claim(session), (timedelta(0), long), strict=True):
-        outbox.record(session, [(claimed, outcome)], NOW, SHORT, taken)
+        claiming.record(session, [(claimed, outcome)], NOW, SHORT, taken)
     at = {row.key: row.next_try_at for row in outbox.listing(session)}
     assert at["b"] - at["a"] == long
 
@@ -205,7 +208,7 @@ def test_who_took_long_to_say_no_is_asked_so_much_later(session: Session, outcom
 def test_the_dead_are_called_back_and_dropped(session: Session) -> None:
     add(session, "a", "b", "c")
     claimed = claim(session)
-    outbox.record(session, [(each, GiveUp("550")) for each in claimed], NOW)
+    claiming.record(session, [(each, GiveUp("550")) for each in claimed], NOW)
     ids = [each.id for each in claimed]
     assert outbox.retry(session, ids[:1], NOW) == 1
     assert outbox.retry(session, None, NOW) == 2

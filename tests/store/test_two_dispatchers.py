@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from escalation.database import Store
 from escalation.errors import EscalationError
-from notifications import gathering, outbox
+from notifications import claiming, gathering, outbox
 from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
 from notifications.lanes import Lane
 from notifications.message import Down, GiveUp, Message, Outcome, Sent, TryAgain
@@ -90,12 +90,12 @@ def test_what_one_node_is_just_claiming_is_not_halved_by_another(postgresql: str
     queue(one, *"abcdefgh")
     with ThreadPoolExecutor(1) as pool:
         with one.transaction() as first:
-            outbox.take_turn(first)
-            assert len(outbox.claim(first, NOW, 4, "one", HOUR)) == 4
+            claiming.take_turn(first)
+            assert len(claiming.claim(first, NOW, 4, "one", HOUR)) == 4
             looking = pool.submit(dispatch, other, postbox)
             while not looking.done() and not waits_for_a_turn(first):
                 pass
-            assert len(outbox.claim(first, NOW, 4, "one", HOUR)) == 4
+            assert len(claiming.claim(first, NOW, 4, "one", HOUR)) == 4
         assert looking.result().sent == 0
     assert postbox.taken == []
 
@@ -108,16 +108,16 @@ def waits_for_a_turn(session: Session) -> bool:
 def test_while_one_claims_the_others_of_its_lane_wait_and_not_for_ever(
     postgresql: str, new_store: Callable[[str], Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "PATIENCE", "300ms")
+    monkeypatch.setattr(claiming, "PATIENCE", "300ms")
     one, other = new_store(postgresql), new_store(postgresql)
     with one.transaction() as first:
-        outbox.take_turn(first)
+        claiming.take_turn(first)
         with other.transaction() as second:
-            outbox.take_turn(second, Lane("feishu"))
+            claiming.take_turn(second, Lane("feishu"))
         with pytest.raises(EscalationError), other.transaction() as second:
-            outbox.take_turn(second)
+            claiming.take_turn(second)
     with other.transaction() as second:
-        outbox.take_turn(second)
+        claiming.take_turn(second)
 
 
 def test_a_node_that_freezes_at_its_claim_holds_up_the_others_no_longer_than_that(
@@ -127,12 +127,12 @@ def test_a_node_that_freezes_at_its_claim_holds_up_the_others_no_longer_than_tha
     queue(one, "a")
     with pytest.raises(EscalationError), one.transaction() as frozen:
         with monkeypatch.context() as soon:
-            soon.setattr(outbox, "FROZEN", "300ms")
-            outbox.take_turn(frozen)
+            soon.setattr(claiming, "FROZEN", "300ms")
+            claiming.take_turn(frozen)
         assert dispatch(other, Postbox()).sent == 1
         outbox.waiting(frozen)
     with one.transaction() as session:
-        outbox.take_turn(session)
+        claiming.take_turn(session)
     with one.transaction() as session:
         usual = session.connection().exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
     assert usual == "5min", "for its claim alone"
