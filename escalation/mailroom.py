@@ -22,8 +22,9 @@ from escalation.summaries.rendering import SummaryRenderer
 from escalation.world import WorldReader
 from notifications import outbox
 from notifications.aside import in_a_thread
+from notifications.bookkeeping import DispatchCounts, sum_of
 from notifications.channels import FolderChannel
-from notifications.dispatch import DispatchCounts, DispatchSettings, by_itself, dispatch_once, nothing, sum_of
+from notifications.dispatch import DispatchSettings, by_itself, dispatch_once, nothing
 from notifications.lanes import Lane
 from notifications.message import Channel
 from notifications.rendering import Renderer

@@ -19,7 +19,7 @@ from escalation.models import SetAside
 from escalation.queries import ISSUE, OUTBOX
 from escalation.sweep import Swept
 from notifications import outbox
-from notifications.dispatch import DispatchCounts
+from notifications.bookkeeping import DispatchCounts
 
 PROCESS = CollectorRegistry()
 SWEEPS = Histogram(

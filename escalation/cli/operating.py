@@ -21,7 +21,7 @@ from escalation.health import Health, Serving
 from escalation.scheduler import SIGNALS, Worker, watchdog_of
 from escalation.watchdog import Watchdog
 from notifications import outbox
-from notifications.dispatch import DispatchCounts, sum_of
+from notifications.bookkeeping import DispatchCounts, sum_of
 
 T = TypeVar("T")
 mails = typer.Typer(help="发件箱 mails that wait or did not go out")

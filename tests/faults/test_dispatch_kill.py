@@ -9,7 +9,7 @@ from sqlalchemy import String, cast, literal, select
 
 from escalation.database import Store
 from escalation.queries import OUTBOX
-from notifications.dispatch import RECORDED
+from notifications.bookkeeping import RECORDED
 from tests.faults.nursery import LEASE, Nursery
 from tests.faults.sink import Sink
 from tests.faults.test_two_nodes import many, overdue_moment

@@ -19,7 +19,8 @@ from sqlalchemy import select
 
 from escalation.database import Store
 from notifications import outbox
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
+from notifications.bookkeeping import DispatchCounts
+from notifications.dispatch import DispatchSettings, dispatch_once
 from notifications.message import Down, Hold, Outcome, Sent, TryAgain
 from notifications.outbox import OUTBOX
 from notifications.rendering import Renderer

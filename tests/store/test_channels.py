@@ -18,8 +18,9 @@ from escalation.config import DatabaseSettings, MailSettings, Settings
 from escalation.doctor import examine
 from escalation.errors import BadConfig
 from notifications import outbox
+from notifications.bookkeeping import DispatchCounts
 from notifications.channels import FolderChannel, SmtpChannel, webhook
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
+from notifications.dispatch import DispatchSettings, dispatch_once
 from notifications.lanes import Lane
 from notifications.message import Channel, Draft
 from notifications.outbox import OUTBOX

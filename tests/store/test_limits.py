@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from notifications import outbox
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
+from notifications.bookkeeping import DispatchCounts
+from notifications.dispatch import DispatchSettings, dispatch_once
 from notifications.message import Draft, Message, Outcome, Sent
 from notifications.rendering import Renderer
 

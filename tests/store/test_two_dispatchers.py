@@ -16,7 +16,8 @@ from sqlmodel import Session
 from escalation.database import Store
 from escalation.errors import EscalationError
 from notifications import claiming, gathering, outbox
-from notifications.dispatch import DispatchCounts, DispatchSettings, dispatch_once
+from notifications.bookkeeping import DispatchCounts
+from notifications.dispatch import DispatchSettings, dispatch_once
 from notifications.lanes import Lane
 from notifications.message import Down, GiveUp, Message, Outcome, Sent, TryAgain
 from notifications.outbox import OUTBOX
