@@ -130,6 +130,10 @@ class _Connection:
         self._carried = 0
         self._phase: Phase = "CONNECT"
         self._ended = False
+        #: The last mail went over a conversation that had carried others.
+        self._reused = False
+        #: What was refused last is still open, until RSET.
+        self._refused_last = False
 
     @property
     def talks(self) -> bool:
@@ -145,18 +149,18 @@ class _Connection:
             content = to_bytes(message)
         except Exception as error:  # of this message alone
             return GiveUp(f"the message cannot be written: {_said(error)}")
-        used = self._carried
         outcome = await self._try(message, content)
-        if used and self._ended and self._phase in ("MAIL", "RCPT") and isinstance(outcome, TryAgain):
+        if self._reused and self._ended and self._phase in ("MAIL", "RCPT") and isinstance(outcome, TryAgain):
             # servers end a conversation after some mails or some silence; that is no failure
             outcome = await self._try(message, content)
         return outcome
 
     async def _try(self, message: Message, content: bytes) -> Outcome:
         # whatever goes wrong ends the conversation, but for a reply that only says no
-        self._phase, self._ended = "CONNECT", True
+        self._ended, self._reused = True, False
         try:
             client = await self._ready()
+            self._reused = self._carried > 0
             async with asyncio.timeout(self.settings.total_timeout) as timer:
                 outcome = await self._converse(client, message, content, timer)
         except asyncio.CancelledError:
@@ -166,12 +170,10 @@ class _Connection:
             outcome = stopped.outcome
         except Exception as error:
             outcome = sorted_out(error, self._phase)
-        if isinstance(outcome, Sent):
-            if self._carried >= self.settings.messages_per_connection:
-                await self.close()
-        elif isinstance(outcome, GiveUp) or (isinstance(outcome, TryAgain | Hold) and not outcome.host and not self._ended):
-            await self._reset()
-        else:
+        # nothing is said to the server any more: what is known must not become unknown because RSET or QUIT are broken off
+        says_no = isinstance(outcome, GiveUp) or (isinstance(outcome, TryAgain | Hold) and not outcome.host and not self._ended)
+        self._refused_last = says_no and self._phase in ("RCPT", "DATA")
+        if not (isinstance(outcome, Sent) or self._refused_last):
             self._drop()
         return outcome
 
@@ -211,8 +213,13 @@ class _Connection:
         return by_code(code, text, self._phase)
 
     async def _ready(self) -> SMTP:
+        if self._carried >= self.settings.messages_per_connection:
+            await self.close()
+        elif self._refused_last:
+            await self._reset()
         if self._client is not None and self._client.is_connected:
             return self._client
+        self._phase = "CONNECT"
         self._drop()
         async with self._server.door:
             if self._server.stopped is not None:
@@ -244,19 +251,18 @@ class _Connection:
 
     async def _reset(self) -> None:
         """After a refusal the conversation goes on with the next mail."""
-        if self._client is None or not self._client.is_connected or self._phase not in ("RCPT", "DATA"):
-            self._drop()
-            return
+        self._refused_last = False
         try:
-            async with asyncio.timeout(self.settings.command_timeout):
-                await self._client.rset()
+            if self._client is not None:
+                async with asyncio.timeout(self.settings.command_timeout):
+                    await self._client.rset()
         except (TimeoutError, OSError, aiosmtplib.SMTPException):
             self._drop()
 
     def _drop(self) -> None:
         """Ends the conversation without a word: it went wrong."""
         client, self._client = self._client, None
-        self._carried = 0
+        self._carried, self._refused_last = 0, False
         if client is not None:
             client.close()
 

@@ -360,6 +360,27 @@ def test_a_server_that_does_not_answer_quit_has_the_mail(figure):
     figure(11, "SMTP server: QUIT is never answered", type(outcome).__name__)
 
 
+@pytest.mark.parametrize(
+    ("script", "changes", "kind", "farewell"),
+    [({"RCPT": "550 unknown"}, {}, GiveUp, b"RSET"), ({}, {"messages_per_connection": 1}, Sent, b"QUIT")],
+)
+def test_an_outcome_is_known_before_the_conversation_is_tidied(script, changes, kind, farewell):
+    """A dispatch that is broken off meanwhile would no longer know it, and send the mail again."""
+    said: list[bytes] = []
+
+    async def story() -> tuple[Outcome, list[bytes]]:
+        async with scripted(script, said=said) as port, SmtpChannel(settings(port, **changes)) as channel:
+            outcome = await channel.send(message())
+            so_far = list(said)
+            await channel.send(message())
+            return outcome, so_far
+
+    outcome, so_far = asyncio.run(story())
+    assert isinstance(outcome, kind)
+    assert not any(line.startswith(farewell) for line in so_far)
+    assert next(n for n, line in enumerate(said) if line.startswith(farewell)) == len(so_far), "before the next mail"
+
+
 async def _closed_port() -> int:
     server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
     port: int = server.sockets[0].getsockname()[1]
