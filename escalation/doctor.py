@@ -24,6 +24,8 @@ from notifications.outbox import Kept
 from workflows.soundness import check as sound
 
 SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
+#: What should have been done so long ago, somebody should have done.
+LATE = timedelta(minutes=10)
 
 
 class Check(NamedTuple):
@@ -108,7 +110,7 @@ def _inside(app: App, session: Session, world: World, now: datetime) -> Iterator
     )
     aside = connection.execute(select(func.count()).select_from(SET_ASIDE)).scalar() or 0
     yield Check("set aside", not aside, f"{aside} issues could not be decided: see the log" if aside else "none")
-    waiting = connection.execute(select(func.count()).where(ISSUE.c.wake_at <= now - timedelta(minutes=10))).scalar() or 0
+    waiting = connection.execute(select(func.count()).where(ISSUE.c.wake_at <= now - LATE)).scalar() or 0
     yield _nodes(session, now)
     yield Check(
         "sweep",
@@ -125,6 +127,8 @@ def _nodes(session: Session, now: datetime) -> Check:
         return Check("nodes", False, f"a node's clock is wrong, so it holds escalation: {seen}; set it and restart the node")
     if known and not alive:
         return Check("nodes", False, f"no node has looked at the store for three minutes: {seen}; start `escalation worker`")
+    if not known and (late := outbox.late(session, now - LATE)):
+        return Check("nodes", False, f"none is running, and {late} mails wait: start `escalation worker`, or `escalation serve`")
     return Check("nodes", True, seen or "none is running: `escalation worker`, or `escalation serve`")
 
 

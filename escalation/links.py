@@ -160,7 +160,7 @@ class Links:
                 connection.execute(select(SECRET.c.id, SECRET.c.made_at).where(SECRET.c.purpose == PURPOSE).order_by(SECRET.c.id))
             )
             # a key signed until the next one was made, and what it signed lives on from then
-            signed_until = [later.made_at for later in made[1:]] + [now]
+            signed_until = [*[each.made_at for each in made], now][1:]
             dead = [row.id for row, until in zip(made, signed_until, strict=True) if at_once or until + self.life < now]
             connection.execute(delete(SECRET).where(SECRET.c.id.in_(dead)))
             connection.execute(delete(USED).where(USED.c.expires_at < now))

@@ -248,6 +248,12 @@ def waiting(session: Session) -> int:
     return session.connection().execute(select(func.count()).select_from(OUTBOX).where(WAITING)).scalar_one()
 
 
+def late(session: Session, since: datetime) -> int:
+    """How many should have been sent by then, and nobody has."""
+    overdue = select(func.count()).select_from(OUTBOX).where(WAITING, OUTBOX.c.next_try_at <= since)
+    return session.connection().execute(overdue).scalar_one()
+
+
 def due_channels(session: Session, now: datetime) -> set[str]:
     """The ways out, beside mail, that have something to send now."""
     beside = select(OUTBOX.c.channel).where(WAITING, OUTBOX.c.next_try_at <= now, OUTBOX.c.channel != "mail").distinct()

@@ -1,7 +1,7 @@
 """The command line: commands by subject; no rule lives here.
 
 Exit codes: 0 done; 1 found something wrong; 2 the call is off; 3 refused by a rule; 4 somebody else changed it first;
-5 configuration or database cannot be used.
+5 configuration, database or a file cannot be used.
 """
 
 import os
@@ -26,7 +26,7 @@ from escalation.cli import (
     users,
 )
 from escalation.cli.shared import complain
-from escalation.errors import EscalationError
+from escalation.errors import EscalationError, Unusable
 
 INTERRUPTED = 130
 app = typer.Typer(
@@ -78,14 +78,18 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        # the edge of the process: a person gets a sentence, a developer the traceback when asked for
-        if os.environ.get("ESCALATION_DEBUG"):
-            raise
-        complain(
-            "internal",
-            f"{type(error).__name__}: {error}",
-            "this is a mistake of the program; set ESCALATION_DEBUG=1 to see where",
-            as_json=as_json,
-        )
-        code = 1
+        code = _unforeseen(error, as_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unforeseen(error: Exception, as_json: bool) -> int:
+    """At the edge of the process a person gets a sentence, a developer the traceback when asked for."""
+    if os.environ.get("ESCALATION_DEBUG"):
+        raise error
+    if isinstance(error, OSError) and error.filename is not None:
+        hint = "type the command in a folder that this user may use, and look whether he may read and write there"
+        complain("no_access", f"{os.fsdecode(error.filename)}: {error.strerror}", hint, as_json=as_json)
+        return Unusable.exit_code
+    hint = "this is a mistake of the program; set ESCALATION_DEBUG=1 to see where"
+    complain("internal", f"{type(error).__name__}: {error}", hint, as_json=as_json)
+    return 1

@@ -117,11 +117,6 @@ ELSEWHERE = (
         "none can be read",
         ("unit/test_logs.py::test_secrets_and_addresses_are_taken_out",),
     ),
-    Row(
-        29, "SIGTERM to `serve` while it answers and works",
-        "ends with 0 within ten seconds",
-        ("web/test_serving.py::test_it_answers_works_and_ends_within_ten_seconds",),
-    ),
 )  # fmt: skip
 
 

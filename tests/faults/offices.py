@@ -1,7 +1,6 @@
 """A whole installation in a folder, with real workers, whose issues are dispatched as they are raised."""
 
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from escalation.app import App
 from escalation.commands import Raise
 from escalation.config import read
 from escalation.queries import ISSUE, JOURNAL
+from tests.programs import LONG, PATIENT, until
 from workflows.loading import source_of
 
 ROOT = Path(__file__).parents[2]
@@ -54,11 +54,10 @@ def start(folder: Path, app: App, count: int) -> list[subprocess.Popen[bytes]]:
     """Real workers; they have looked once, and nothing makes them look for the next minute but what they hear."""
     started = []
     for number in range(count):
-        command = [sys.executable, "-m", "escalation", "worker", "--config", str(folder / "config.toml")]
+        command = [*PATIENT, "worker", "--config", str(folder / "config.toml")]
         with (folder / f"worker-{number}.log").open("wb") as log:
             started.append(subprocess.Popen(command, cwd=ROOT, stderr=log))
-    while app.look(lambda session, world: _ready(session)) < count:
-        time.sleep(0.05)
+    until(lambda: app.look(lambda session, world: _ready(session)) == count)
     return started
 
 
@@ -71,7 +70,7 @@ def wanted(due: datetime) -> Raise:
     return Raise("HLJ26-001", "power", "major", "wakes somebody", "PT0001", due_at=due)
 
 
-def delay(app: App, patience: float = 20) -> float:
+def delay(app: App, patience: float = LONG) -> float:
     """Sets a deadline a moment ahead; seconds from the deadline until the issue was seen to have gone up."""
     due = datetime.now(UTC) + timedelta(seconds=0.2)
     issue, _ = app.raise_issue(wanted(due), datetime.now(UTC))

@@ -1,6 +1,7 @@
 """A real SMTP server in a thread of its own that takes every mail and counts it by its Message-ID."""
 
 import asyncio
+import math
 import threading
 from collections import Counter
 from email import message_from_bytes
@@ -12,7 +13,9 @@ from aiosmtpd.smtp import SMTP
 class Sink:
     """What arrived: Message-ID and recipient, as often as it came."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, holds_after: float = math.inf, **options: Any) -> None:
+        """`holds_after` so many mails it takes the others and says nothing, until it is told to `go_on`."""
+        self.holds_after = holds_after
         #: What the server is like otherwise: whether it asks for a login, and whom it knows.
         self.options = options
         self.arrived: Counter[tuple[str, str]] = Counter()
@@ -20,13 +23,20 @@ class Sink:
         #: Bytes of the largest mail.
         self.largest = 0
         self._loop = asyncio.new_event_loop()
+        self._going_on = asyncio.Event()
         self._thread = threading.Thread(target=self._loop.run_forever, name="sink")
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         identity = message_from_bytes(envelope.content)["Message-ID"]
         self.largest = max(self.largest, len(envelope.content))
         self.arrived.update((identity, recipient) for recipient in envelope.rcpt_tos)
+        if self.arrived.total() >= self.holds_after:
+            await self._going_on.wait()
         return "250 taken"
+
+    def go_on(self) -> None:
+        """All that were kept waiting hear that their mail was taken."""
+        self._loop.call_soon_threadsafe(self._going_on.set)
 
     def __enter__(self) -> "Sink":
         self._thread.start()

@@ -6,9 +6,7 @@ And calendars in trouble: a year that is not published, arrives late, or is chan
 import asyncio
 import os
 import random
-import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +28,7 @@ from escalation.world import WorldReader, touch
 from tests.faults.offices import ROOT, install, wanted
 from tests.faults.test_kill import finish
 from tests.faults.test_two_nodes import many, moves, overdue_moment
-from tests.programs import needed
+from tests.programs import LONG, PATIENT, ended, needed
 from tests.town import Town, at
 
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "America/New_York")
@@ -337,12 +335,12 @@ def faked(folder: Path, offset: str) -> dict[str, str]:
 
 
 def working(folder: Path, environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "escalation", "worker", "--config", str(folder / "config.toml")]
+    command = [*PATIENT, "worker", "--config", str(folder / "config.toml")]
     with log.open("wb") as told:
         return subprocess.Popen(command, cwd=ROOT, stderr=told, env=environment)
 
 
-def until(true, patience: float = 60) -> bool:  # type: ignore[no-untyped-def]
+def until(true, patience: float = LONG) -> bool:  # type: ignore[no-untyped-def]
     """Waits for another process."""
     end = time.monotonic() + patience
     while time.monotonic() < end:
@@ -356,12 +354,6 @@ def stands(app: App, state: str) -> bool:
     """Is there a node that says so, and has looked at the store?"""
     found = app.look(lambda session, world: nodes.listing(session, datetime.now(UTC)))
     return any(node["state"] == state and node["swept_at"] is not None for node in found)
-
-
-def ended(worker: subprocess.Popen[bytes]) -> bool:
-    """By itself, or by its watchdog: under libfaketime everything is slow (test_processes asks how fast it ends)."""
-    worker.send_signal(signal.SIGTERM)
-    return worker.wait(timeout=90) in (0, 5)
 
 
 def test_the_clock_of_a_whole_worker_leaps_three_weeks(sqlite: str, tmp_path: Path, request, figure) -> None:  # type: ignore[no-untyped-def]
@@ -378,7 +370,7 @@ def test_the_clock_of_a_whole_worker_leaps_three_weeks(sqlite: str, tmp_path: Pa
         # what another process writes is a reason to look
         app.raise_issue(wanted(datetime.now(UTC) + timedelta(days=1)), datetime.now(UTC))
         assert until(lambda: stands(app, "held")), (tmp_path / "first.log").read_text()
-        assert ended(worker)
+        assert ended(worker)[0] == 0
     finally:
         worker.kill()
         worker.wait()
@@ -388,7 +380,7 @@ def test_the_clock_of_a_whole_worker_leaps_three_weeks(sqlite: str, tmp_path: Pa
     worker = working(tmp_path, environment, tmp_path / "second.log")
     try:
         assert until(lambda: moves(app.store)[issue["number"], "department"] == 1), (tmp_path / "second.log").read_text()
-        assert ended(worker)
+        assert ended(worker)[0] == 0
     finally:
         worker.kill()
         worker.wait()

@@ -23,8 +23,17 @@ from tests.conftest import Postgres
 from tests.faults import offices
 from tests.faults.test_kill import finish, torn
 from tests.faults.test_two_nodes import many, moves, overdue_moment
+from tests.programs import ended, until
 
+#: How many are just writing.
+WRITES = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL")
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'escalation'"
+
+
+def one(store: Store, statement: object) -> int:
+    """The one number that a statement answers."""
+    with store.reading() as session:
+        return int(session.connection().execute(statement).scalar_one())  # type: ignore[call-overload]
 
 
 def test_connections_cut_in_the_middle_of_sweeps(postgresql: str, postgres: Postgres, new_store, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
@@ -93,7 +102,7 @@ def restart_at_once(server: PostgresServer) -> None:
 def test_a_server_that_dies_and_comes_back(mortal, new_store, figure) -> None:  # type: ignore[no-untyped-def]
     store: Store = new_store(f"postgresql+psycopg://postgres:@/postgres?host={mortal.pgdata}")
     migrating.upgrade(store)
-    town, numbers = many(store, 400)
+    town, numbers = many(store, 1_000)
     said: list[str] = []
 
     def sweep() -> None:
@@ -104,7 +113,7 @@ def test_a_server_that_dies_and_comes_back(mortal, new_store, figure) -> None:  
 
     sweeping = threading.Thread(target=sweep)
     sweeping.start()
-    time.sleep(0.05)
+    until(lambda: one(store, WRITES))
     began = time.monotonic()
     restart_at_once(mortal)
     sweeping.join()
@@ -127,20 +136,19 @@ def test_a_worker_lives_through_the_death_of_its_server(mortal: PostgresServer, 
     app = offices.install(tmp_path, url)
     (worker,) = offices.start(tmp_path, app, 1)
     try:
-        offices.delay(app, patience=60)
+        offices.delay(app)
         postmaster = int((mortal.pgdata / "postmaster.pid").read_text().splitlines()[0])
         os.kill(postmaster, signal.SIGKILL)
         time.sleep(2)
         while not control(mortal, "restart"):  # with the options that it had; until the last of its children has noticed
             time.sleep(0.2)
         app.store.engine.dispose()
-        first, later = offices.delay(app, patience=60), offices.delay(app)
+        first, later = offices.delay(app), offices.delay(app)
         assert worker.poll() is None, "the same process"
         said = (tmp_path / "worker-0.log").read_text("utf-8")
         assert "Traceback" not in said
         assert said.count("\n") < 40, "no crash loop"
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=12) == 0
+        assert ended(worker)[0] == 0
     finally:
         worker.kill()
         worker.wait()

@@ -7,9 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -24,7 +23,7 @@ from tests.faults.nursery import LEASE, Nursery, dispatch
 from tests.faults.sink import Sink
 from tests.faults.test_kill import finish, torn
 from tests.faults.test_two_nodes import every_move_has_its_mails, many, moves, overdue_moment
-from tests.programs import needed
+from tests.programs import LONG, needed, until
 
 
 @pytest.fixture(autouse=True)
@@ -68,25 +67,17 @@ class Victim:
     def killed_at(self, number: int, calls: str, work: str, moment: datetime, **more: object) -> bool:
         """A child that is killed at its N-th call; False when it had fewer."""
         pid = self.nursery.child(work, moment, patient=True, **more)
-        _until(lambda: _state(pid) == "T")
+        until(lambda: _state(pid) == "T")
         inject = f"inject={calls}:signal=SIGKILL:when={number}"
         strace = subprocess.Popen(
             ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", inject, "-p", str(pid)],
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        _until(lambda: _tracer(pid) != 0)
+        until(lambda: _tracer(pid) != 0)
         os.kill(pid, signal.SIGCONT)
         killed = self.nursery.ended()
-        strace.wait(timeout=30)
+        strace.wait(timeout=LONG)
         return killed
-
-
-def _until(done: Callable[[], bool]) -> None:
-    for _ in range(5_000):
-        if done():
-            return
-        time.sleep(0.001)
-    raise AssertionError("waited for five seconds")
 
 
 def _status(pid: int, name: str) -> str:

@@ -210,10 +210,11 @@ def test_an_import_that_is_killed(database: str, tmp_path: Path, new_store, requ
         done = nursery.killed("import", NOW, chance.uniform(0, longest), folder=str(tmp_path))
         killed += done
         longest *= 1.2 if done else 0.8
-        if office.count(Issue):
-            assert (office.count(Issue), office.count(PartyRow)) == (30, 206)
+        # in one look: on PostgreSQL a commit may still come to its end after its program was killed
+        if dump(office.store) != before:
+            assert (office.count(Issue), office.count(PartyRow)) == (30, 206), "half of it is there"
             emptied(office.store)
-        assert dump(office.store) == before, "half of it is there"
+            assert dump(office.store) == before
         assert tried < kills * 8
     assert not office.load().rejected
     whole = dump(office.store)

@@ -55,7 +55,7 @@ def test_an_issue_with_a_journal_without_end(store: Store, figure, long: bool) -
     assert town.facts(number).stage == "department"
     checked = timed(town.verify)
     assert town.verify().broken == []
-    assert max(act, sweep) < 1, "what is done to it does not read its journal"
+    assert not long or max(act, sweep) < 1, "what is done to it does not read its journal"
     figure(22, f"one issue with {count:,} journal entries, {store.engine.dialect.name}", f"an action {act * 1000:.0f} ms, moved up in {sweep * 1000:.0f} ms, shown whole in {shown:.1f} s, verified in {checked:.1f} s")  # fmt: skip
 
 

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.faults.nursery import LEASE, Nursery, dispatch
 from tests.faults.sink import Sink
 from tests.faults.test_kill import finish, torn
 from tests.faults.test_two_nodes import many, moves, overdue_moment
+from tests.programs import LONG, PATIENT, ended, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,11 +31,12 @@ def test_a_dispatcher_that_freezes_and_wakes_up_late(database: str, new_store, f
     town, _ = many(store, 60)
     town.sweep(overdue_moment())
     nursery = Nursery(database)
-    with Sink() as sink:
+    with Sink(holds_after=30) as sink:
         pid = nursery.child("dispatch", overdue_moment(), port=sink.port)
-        while sink.arrived.total() < 30:
-            time.sleep(0.001)
+        # between two of its records: frozen in one it would hold the store, and not only its lease
+        until(lambda: sink.arrived.total() >= 30)
         os.kill(pid, signal.SIGSTOP)
+        sink.go_on()
         later = overdue_moment() + 2 * LEASE
         for _ in range(10):
             dispatch(database, later, sink.port)
@@ -90,10 +91,8 @@ def test_a_worker_that_is_asked_to_stop_in_the_middle(database: str, tmp_path: P
     (worker,) = offices.start(tmp_path, app, 1)
     for _ in range(5):
         app.raise_issue(offices.wanted(datetime.now(UTC)), datetime.now(UTC))
-    began = time.monotonic()
-    worker.send_signal(number)
-    assert worker.wait(timeout=10) == 0
-    seconds = time.monotonic() - began
+    code, seconds = ended(worker, number)
+    assert code == 0
     with app.store.reading() as session:
         leased = session.connection().execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "sending")).all()
     assert leased == []
@@ -108,7 +107,7 @@ def test_a_worker_that_is_asked_to_stop_in_the_middle(database: str, tmp_path: P
 
 def worked(folder: Path, *before: str, stderr: Any = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """A worker that is started under limits and stopped after its first look."""
-    command = [*before, sys.executable, "-m", "escalation", "worker", "--config", str(folder / "config.toml")]
+    command = [*before, *PATIENT, "worker", "--config", str(folder / "config.toml")]
     # as in deploy/escalation.service: with one heap a thread, 64 MB of addresses are set aside for each
     return subprocess.Popen(command, cwd=ROOT, stderr=stderr, env=os.environ | {"MALLOC_ARENA_MAX": "2"})
 
@@ -121,9 +120,8 @@ def worked(folder: Path, *before: str, stderr: Any = subprocess.DEVNULL) -> subp
 def test_a_worker_under_limits(database: str, tmp_path: Path, figure, limits: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
     app = offices.install(tmp_path, database)
     worker = worked(tmp_path, *limits)
-    delay = offices.delay(app, patience=30)
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=10) == 0
+    delay = offices.delay(app)
+    assert ended(worker)[0] == 0
     assert app.verify().broken == []
     app.close()
     figure(
@@ -143,9 +141,8 @@ def test_a_worker_whose_log_nobody_reads(sqlite: str, tmp_path: Path, figure, wh
         write = os.open("/dev/full", os.O_WRONLY)
     worker = worked(tmp_path, stderr=write)
     os.close(write)
-    delay = offices.delay(app, patience=30)
-    worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=10) == 0
+    delay = offices.delay(app)
+    assert ended(worker)[0] == 0
     assert app.verify().broken == []
     app.close()
     figure(29, f"a worker's standard error: {where}", f"goes on: an issue moved {delay:.1f} s after its deadline")
@@ -153,7 +150,7 @@ def test_a_worker_whose_log_nobody_reads(sqlite: str, tmp_path: Path, figure, wh
 
 def waiting(folder: Path, database: str, server: socket.socket) -> App:
     """An office with mail for a server that takes the connection and says nothing."""
-    server.settimeout(20)
+    server.settimeout(LONG)
     app = offices.install(folder, database, port=server.getsockname()[1])
     app.raise_issue(offices.wanted(datetime.now(UTC) + timedelta(days=3)), datetime.now(UTC))
     return app
@@ -165,10 +162,8 @@ def test_a_mail_server_that_never_answers_does_not_hold_up_the_sweep(database: s
         (worker,) = offices.start(tmp_path, app, 1)
         asking, _ = server.accept()
         delay = offices.delay(app)
-        worker.send_signal(signal.SIGTERM)
-        began = time.monotonic()
-        assert worker.wait(timeout=10) == 0
-        seconds = time.monotonic() - began
+        code, seconds = ended(worker)
+        assert code == 0
         asking.close()
     with app.store.reading() as session:
         assert not session.connection().execute(select(OUTBOX.c.id).where(OUTBOX.c.state == "sending")).all()
@@ -188,12 +183,12 @@ def test_a_dispatch_by_hand_that_is_told_to_end_in_the_middle(
     """The server has taken the connection and says nothing: what was claimed is given back, and may be sent by the next one."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         app = waiting(tmp_path, database, server)
-        command = [sys.executable, "-m", "escalation", "dispatch", "--config", str(tmp_path / "config.toml")]
+        command = [*PATIENT, "dispatch", "--config", str(tmp_path / "config.toml")]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         asking, _ = server.accept()
         assert _sending(app)
         process.send_signal(number)
-        _, said = process.communicate(timeout=10)
+        _, said = process.communicate(timeout=LONG)
         asking.close()
     assert process.returncode == 130
     assert b"nothing was left half done" in said
@@ -216,8 +211,7 @@ def test_a_second_signal_ends_a_worker_at_once(database: str, tmp_path: Path, fi
         worker.send_signal(signal.SIGTERM)
         while _catches(worker.pid, signal.SIGTERM):
             time.sleep(0.005)
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=10) == -signal.SIGTERM, "it did not wait for the mail server"
+        assert ended(worker)[0] == -signal.SIGTERM, "it did not wait for the mail server"
         asking.close()
     assert app.verify().broken == []
     app.close()
@@ -246,17 +240,16 @@ def test_nothing_secret_is_in_the_log_of_a_worker(database: str, tmp_path: Path,
         config = tmp_path / "config.toml"
         text = config.read_text("utf-8").replace("[mail]\n", '[mail]\nbase_url = "https://tiji.example.org"\n')
         config.write_text(text.replace("[smtp]\n", '[smtp]\nusername = "escalation"\n').replace("_seconds = 60", "_seconds = 1"))
-        command = [sys.executable, "-m", "escalation", "worker", "--verbose", "--config", str(config)]
+        command = [*PATIENT, "worker", "--verbose", "--config", str(config)]
         with (tmp_path / "log").open("wb") as log:
             worker = subprocess.Popen(
                 command, cwd=ROOT, stderr=log, env=os.environ | {"ESCALATION_SMTP__PASSWORD": "hunter2-and-more"}
             )
-        offices.delay(app, patience=30)  # the server offers no login: that is refused, and said
+        offices.delay(app)  # the server offers no login: that is refused, and said
         while "does not leave" not in (said := (tmp_path / "log").read_text("utf-8")):
             assert worker.poll() is None, said
             time.sleep(0.05)
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=10) == 0
+        assert ended(worker)[0] == 0
     said = (tmp_path / "log").read_text("utf-8")
     with app.store.reading() as session:
         keys = set(session.connection().execute(select(SECRET.c.value)).scalars())

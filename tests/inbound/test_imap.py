@@ -4,7 +4,6 @@ import imaplib
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from escalation.inbound.imap import ImapSettings, Mailbox, _quoted
 from escalation.inbound.sources import Letter
 from tests.inbound import letters
 from tests.inbound.test_taking import Post
+from tests.programs import LONG, free_port, until
 from tests.town import Town, at
 
 USER, PASSWORD = "office", "correct horse"
@@ -28,18 +28,17 @@ USER, PASSWORD = "office", "correct horse"
 @contextmanager
 def pymap(*more: str) -> Iterator[int]:
     """The server in a process of its own; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number: int = taken.getsockname()[1]
+    number = free_port()
     start = [sys.executable, "-W", "ignore", "-c", "from pymap.main import main; main()"]
     where = ["--host", "127.0.0.1", "--port", str(number), "--no-service", "admin", *more]
     backend = ["dict", "--demo-user", USER, "--demo-password", PASSWORD]
     server = subprocess.Popen([*start, *where, *backend], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        _wait(number, server)
+        until(lambda: _answers(number, server))
         yield number
     finally:
         server.terminate()
-        server.communicate(timeout=10)
+        server.communicate(timeout=LONG)
 
 
 @pytest.fixture
@@ -48,15 +47,13 @@ def port() -> Iterator[int]:
         yield number
 
 
-def _wait(port: int, server: "subprocess.Popen[bytes]") -> None:
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            assert server.poll() is None, server.communicate()[1].decode()
-            time.sleep(0.05)
-    raise AssertionError("pymap does not answer")
+def _answers(port: int, server: "subprocess.Popen[bytes]") -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        assert server.poll() is None, server.communicate()[1].decode()
+        return False
 
 
 class Account:

@@ -3,11 +3,11 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
+
+from tests.programs import free_port, until
 
 MAIN = """
 compatibility_level = 3.6
@@ -61,9 +61,7 @@ class Postfix:
         # not pytest's own folder: nobody but root may look into that
         self.root = Path(tempfile.mkdtemp(prefix="postfix-"))
         self.boxes = self.root / "boxes" / "all" / "new"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
 
     def __enter__(self) -> "Postfix":
         assert os.geteuid() == 0, "Postfix can be started by root alone: run these tests as root, as .ci/run does"
@@ -93,14 +91,10 @@ class Postfix:
         path = self.root / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def delivered(self, count: int, seconds: float = 60) -> list[bytes]:
+    def delivered(self, count: int) -> list[bytes]:
         """The mails in the mailbox as soon as its log says that so many are there; fails when it does not.
 
         The log is asked and not the folder: the line comes after the file, sometimes by enough to be missed.
         """
-        pause = threading.Event()
-        for _ in range(int(seconds / 0.05)):
-            if self.log().count("status=sent") >= count:
-                return [path.read_bytes() for path in self.boxes.iterdir()]
-            pause.wait(0.05)
-        raise AssertionError(f"fewer than {count} mails were delivered:\n{self.log()[-4000:]}")
+        until(lambda: self.log().count("status=sent") >= count)
+        return [path.read_bytes() for path in self.boxes.iterdir()]

@@ -169,6 +169,13 @@ def test_a_new_key_lets_old_links_run_out_or_kills_them_at_once(town, links):
         assert said.value.code == "tampered"
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_new_key_where_there_was_none(town, links, at_once):
+    links.rotate(town.now, at_once=at_once)
+    assert town.look(lambda session, world: len(session.connection().execute(select(SECRET)).all())) == 1
+    assert links.look(token(links, town, town.dispatched(), "acknowledge"), town.now)
+
+
 def test_a_key_goes_when_all_that_it_signed_has_run_out(town, links):
     links.signer(town.now)
     for days in (0, 10, 20, 30):

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from escalation.scheduler import Worker
 from tests.commanding import Command
 from tests.conftest import DATABASES, _database
 from tests.faults.sink import Sink
+from tests.programs import LONG, PATIENT
 
 NOW = "2026-11-23T09:00"
 
@@ -297,6 +297,8 @@ def test_doctor_names_what_is_not_fit(office: Command) -> None:
     failed = {check["name"] for check in examined.json["checks"] if not check["ok"]}
     assert failed == {"calendar"}  # November: the notice for 2027 is not here yet
     assert examined.code == 1
+    ok, detail = checked(office, "nodes", (datetime.fromisoformat(NOW) + timedelta(minutes=11)).isoformat())
+    assert (ok, "none is running, and" in detail) == (False, True), "mails wait, and nobody sends them"
 
 
 def test_a_notice_ends_the_guess_and_counts_running_deadlines_again(office: Command, tmp_path: Path) -> None:
@@ -443,6 +445,34 @@ def test_a_secret_in_the_file_is_refused(
     assert "hunter2" not in found.err
 
 
+@pytest.mark.parametrize("words", [("doctor", "--config", "c" * 300), ("init", "--config", "a-file/config.toml")])
+def test_a_place_that_cannot_be_used_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """As in a folder of somebody else, where the system does not even say whether there is a file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+
+    found = Command(capsys, monkeypatch)(*words)
+
+    assert found.code == 5
+    assert words[-1].split("/")[0] in found.err
+    assert "rights" in found.err or "read and write there" in found.err
+    assert "mistake of the program" not in found.err
+
+
+def test_a_configuration_in_another_encoding_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_bytes("# 设置\n".encode("gb18030"))
+
+    found = Command(capsys, monkeypatch)("doctor")
+
+    assert found.code == 5
+    assert "UTF-8" in found.err
+
+
 def test_a_store_without_tables_says_what_to_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,7 +487,7 @@ def test_a_store_without_tables_says_what_to_run(
 def test_a_worker_sweeps_sends_and_ends_when_it_is_told(office: Command, tmp_path: Path) -> None:
     """A process of its own: the backlog is moved and mailed, SIGTERM ends it with 0."""
     worker = subprocess.Popen(
-        [sys.executable, "-m", "escalation", "worker"],
+        [*PATIENT, "worker"],
         cwd=tmp_path,
         env=os.environ | {"ESCALATION_MAIL__QUIET_HOURS": "false"},
         stderr=subprocess.PIPE,
@@ -469,7 +499,7 @@ def test_a_worker_sweeps_sends_and_ends_when_it_is_told(office: Command, tmp_pat
             if "dispatched" in line:
                 break
         worker.send_signal(signal.SIGTERM)
-        _, rest = worker.communicate(timeout=10)
+        _, rest = worker.communicate(timeout=LONG)
     finally:
         worker.kill()
 

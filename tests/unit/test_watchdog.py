@@ -36,7 +36,7 @@ def test_a_process_that_hears_nothing_is_ended_once(
 
 
 def test_one_that_hears_something_now_and_then_is_left_alone(ended: tuple[list[int], threading.Event]) -> None:
-    with watching(0.5, ended) as dog:
+    with watching(30, ended) as dog:
         for _ in range(60):
             dog.heard()
             assert not ended[1].wait(0.01)
@@ -54,7 +54,8 @@ def test_one_that_was_told_to_stop_has_so_long_whatever_it_hears(
     assert "told to stop" in caplog.text
 
 
-def test_one_that_ends_in_time_is_not_ended(ended: tuple[list[int], threading.Event]) -> None:
+def test_one_that_ends_in_time_is_not_ended(ended: tuple[list[int], threading.Event], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watchdog, "LAST", 5.0)
     with watching(1000, ended) as dog:
         dog.told_to_stop()
     assert not ended[1].wait(0.3)

@@ -31,6 +31,7 @@ def test_by_keyboard_alone(small: Office, browser: Browser) -> None:
         page.keyboard.type("correct horse battery staple")
         page.keyboard.press("Enter")
         expect(page.locator("nav.main")).to_be_visible()
+        page.wait_for_load_state()
         page.keyboard.press("Tab")
         expect(page.locator(".skip")).to_be_focused()
         page.keyboard.press("Enter")
