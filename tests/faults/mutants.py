@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -74,6 +75,7 @@ TIMES, GRACE, IDLE = 10, 5.0, 120
 #: So much memory one child may take (bytes).
 MEMORY = 4 << 30
 SEED = 20261124
+HANGS = " (hangs)"
 OPTIONS = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist"]
 HERE = Path(__file__).parent
 
@@ -92,15 +94,19 @@ class Tests:
         self.known: dict[str, dict[str, Any]] = json.loads(cache.read_text()) if cache.exists() else {}
         self.failed = False
         self.items: dict[str, pytest.Item] = {}
+        #: Those that pass in a child without any mutant.
+        self.proven: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.failed = self.failed or report.failed
 
     def run(self, name: str, following: str | None) -> bool:
-        """Does it pass? What is set up for a whole session stays, for there is always a test to come."""
+        """Does it pass? What is set up for a whole session stays; if nothing is said to follow, nothing else does."""
         self.failed = False
-        item, other = self.items[name], self.items[following or next(iter(self.items))]
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=other)
+        item = self.items[name]
+        # a module that stays set up lets only its own tests be set up next, and a child may begin with any
+        between = SimpleNamespace(listchain=lambda: [item.session])
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=self.items[following] if following else between)
         return not self.failed
 
     def look(self, live: Live) -> None:
@@ -198,7 +204,25 @@ def died(mutant: Mutant | None, tests: Tests, live: Live, chosen: list[str]) -> 
     _, status = os.waitpid(child, 0)
     if status == 0:
         return ""
-    return chosen[at] + (" (hangs)" if os.WIFSIGNALED(status) else "")
+    return chosen[at] + (HANGS if os.WIFSIGNALED(status) else "")
+
+
+def killed(mutant: Mutant, tests: Tests, live: Live, chosen: list[str], server: Any) -> str:
+    """As `died`; a test that fails in a child without any mutant too is left out of `chosen`, and from then on."""
+    while chosen:
+        apart(server)
+        killer = died(mutant, tests, live, chosen)
+        name = killer.removesuffix(HANGS)
+        if not killer or name in tests.proven:
+            return killer
+        apart(server)
+        if not died(None, tests, live, [name]):
+            tests.proven.add(name)
+            return killer
+        say(f"fails in a child without any mutant, and is left out: {name}")
+        tests.known[name].pop("took", None)
+        chosen.remove(name)
+    return ""
 
 
 def _watched(child: int, reading: int) -> int:
@@ -315,8 +339,7 @@ def work(wanted: argparse.Namespace, results: Results) -> Callable[[Tests, Live]
                 if wanted.fresh:
                     killer = fresh(each, chosen, sum(map(tests.took, chosen))) if chosen else ""
                 else:
-                    apart(server)
-                    killer = died(each, tests, live, chosen) if chosen else ""
+                    killer = killed(each, tests, live, chosen, server) if chosen else ""
                 results.put(each.name, killer)
                 if killer in chosen:
                     killers = [killer, *[name for name in killers if name != killer]][:3]

@@ -297,7 +297,7 @@ def test_doctor_names_what_is_not_fit(office: Command) -> None:
     failed = {check["name"] for check in examined.json["checks"] if not check["ok"]}
     assert failed == {"calendar"}  # November: the notice for 2027 is not here yet
     assert examined.code == 1
-    ok, detail = checked(office, "nodes", (datetime.fromisoformat(NOW) + timedelta(minutes=11)).isoformat())
+    ok, detail = checked(office, "nodes", (datetime.fromisoformat(NOW) + timedelta(minutes=10)).isoformat())
     assert (ok, "none is running, and" in detail) == (False, True), "mails wait, and nobody sends them"
 
 
