@@ -368,7 +368,8 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
     chosen = looked_for(path, environment)
     told = path is not None or "ESCALATION_CONFIG" in environment
     values: dict[str, Any] = {}
-    if chosen.exists():
+    there = _there(chosen)
+    if there:
         values = _toml(chosen)
         _refuse_secrets(values, chosen)
     elif told:
@@ -384,9 +385,20 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
             table[key] = value
             origin[place] = name
     try:
-        return Settings.model_validate(values | {"root": chosen.parent if chosen.exists() else Path(".")})
+        return Settings.model_validate(values | {"root": chosen.parent if there else Path(".")})
     except ValidationError as error:
         raise _explained(error, origin, str(chosen)) from error
+
+
+def _there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        hint = "type the command in a folder that this user may use, or name another file"
+        raise BadConfig(f"{path} cannot be read: {error.strerror}", hint) from error
+    return True
 
 
 #: What never stands in the file: where it is, and the channels' of every name.

@@ -26,6 +26,7 @@ from workflows.soundness import check as sound
 SET_ASIDE = SetAside.__table__  # type: ignore[attr-defined]
 #: What should have been done so long ago, somebody should have done.
 LATE = timedelta(minutes=10)
+WORKS = "`escalation worker`, or `escalation serve`"
 
 
 class Check(NamedTuple):
@@ -128,8 +129,8 @@ def _nodes(session: Session, now: datetime) -> Check:
     if known and not alive:
         return Check("nodes", False, f"no node has looked at the store for three minutes: {seen}; start `escalation worker`")
     if not known and (late := outbox.late(session, now - LATE)):
-        return Check("nodes", False, f"none is running, and {late} mails wait: start `escalation worker`, or `escalation serve`")
-    return Check("nodes", True, seen or "none is running: `escalation worker`, or `escalation serve`")
+        return Check("nodes", False, f"none is running, and {late} messages wait: start {WORKS}")
+    return Check("nodes", True, seen or f"none is running: {WORKS}")
 
 
 def _workflow(world: World) -> Check:

@@ -4,7 +4,7 @@ EscalationError
 ├── UsageError        2   the call is off
 ├── Refused           3   a rule says no, and what is allowed instead
 ├── Conflict          4   somebody else changed it first
-└── Unusable          5   configuration or database cannot be used
+└── Unusable          5   configuration, database or a file cannot be used
     ├── BadConfig
     ├── MailboxTrouble
     │   └── LoginRefused

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 found something wrong; 2 the call is off; 3 refused by a r
 5 configuration, database or a file cannot be used.
 """
 
+import errno
 import os
 import sys
 from importlib.metadata import version
@@ -29,6 +30,12 @@ from escalation.cli.shared import complain
 from escalation.errors import EscalationError, Unusable
 
 INTERRUPTED = 130
+#: What helps where a file or folder that somebody named, or the one he is in, cannot be used.
+_RIGHTS = "type the command in a folder that this user may use, and look whether he may read and write there"
+_OTHER = "make the folder first, or name another place"
+_MENDS = dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _RIGHTS) | dict.fromkeys(
+    (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG), _OTHER
+)
 app = typer.Typer(
     name="escalation",
     help="问题提级办理 Issue escalation: one issue, one responsible party, one deadline.",
@@ -86,9 +93,8 @@ def _unforeseen(error: Exception, as_json: bool) -> int:
     """At the edge of the process a person gets a sentence, a developer the traceback when asked for."""
     if os.environ.get("ESCALATION_DEBUG"):
         raise error
-    if isinstance(error, OSError) and error.filename is not None:
-        hint = "type the command in a folder that this user may use, and look whether he may read and write there"
-        complain("no_access", f"{os.fsdecode(error.filename)}: {error.strerror}", hint, as_json=as_json)
+    if isinstance(error, OSError) and error.filename is not None and (mend := _MENDS.get(error.errno or 0)):
+        complain("no_access", f"{os.fsdecode(error.filename)}: {error.strerror}", mend, as_json=as_json)
         return Unusable.exit_code
     hint = "this is a mistake of the program; set ESCALATION_DEBUG=1 to see where"
     complain("internal", f"{type(error).__name__}: {error}", hint, as_json=as_json)

@@ -30,7 +30,8 @@ def workers(office: App, tmp_path: Path) -> Iterator[int]:
 def test_an_earlier_deadline_wakes_a_sleeping_node(office: App, workers: int, figure, long: bool) -> None:  # type: ignore[no-untyped-def]
     delays = [offices.delay(office) for _ in range(100 if long else 12)]
     worst = quantiles(delays, n=100, method="inclusive")
-    # who is not woken looks after a minute; a busy machine may cost twelve moments some of their second, not a hundred of them
+    # who is not woken looks after a minute; on a busy machine the worst of twelve moments may be late, but not most of them
+    assert worst[49] < 2, delays
     assert worst[98] < (1 if long else 20), delays
     assert office.verify().broken == []
     figure(

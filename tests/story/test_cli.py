@@ -299,6 +299,9 @@ def test_doctor_names_what_is_not_fit(office: Command) -> None:
     assert examined.code == 1
     ok, detail = checked(office, "nodes", (datetime.fromisoformat(NOW) + timedelta(minutes=10)).isoformat())
     assert (ok, "none is running, and" in detail) == (False, True), "mails wait, and nobody sends them"
+    office("dispatch", "--limit", "1", "--at", "2026-11-23T09:01")
+    assert checked(office, "nodes", "2026-11-23T09:10")[0], "somebody sends them, one by one"
+    assert not checked(office, "nodes", "2026-11-23T09:11")[0]
 
 
 def test_a_notice_ends_the_guess_and_counts_running_deadlines_again(office: Command, tmp_path: Path) -> None:
@@ -457,7 +460,7 @@ def test_a_place_that_cannot_be_used_is_named(
 
     assert found.code == 5
     assert words[-1].split("/")[0] in found.err
-    assert "rights" in found.err or "read and write there" in found.err
+    assert "name another" in found.err
     assert "mistake of the program" not in found.err
 
 

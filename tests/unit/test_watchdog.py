@@ -36,11 +36,15 @@ def test_a_process_that_hears_nothing_is_ended_once(
 
 
 def test_one_that_hears_something_now_and_then_is_left_alone(ended: tuple[list[int], threading.Event]) -> None:
-    with watching(30, ended) as dog:
-        for _ in range(60):
+    with watching(1.5, ended) as dog:
+        for _ in range(200):
             dog.heard()
             assert not ended[1].wait(0.01)
     assert ended[0] == []
+
+
+def test_who_is_told_to_stop_has_ended_within_ten_seconds() -> None:
+    assert watchdog.LAST + watchdog.LOOK + 1 < 10, "a second is for the last word in the log (promises.md, row 29)"
 
 
 def test_one_that_was_told_to_stop_has_so_long_whatever_it_hears(
