@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 
 from escalation import backing, filing, views
 from escalation.archive import Ages, put_away
+from escalation.commands import Raise, raise_many
 from escalation.database import Store
 from escalation.errors import NotFound, Refused
 from escalation.filekinds import File, Limits, check
@@ -55,6 +56,14 @@ def test_files_come_with_their_action_and_are_kept_once(town: Town) -> None:
         assert filing.one(session.connection(), town.facts(second).id, 2) == PROOF
         with pytest.raises(NotFound):
             filing.one(session.connection(), town.facts(second).id, 3)
+
+
+def test_files_come_with_a_new_issue_and_only_with_that_one(town: Town) -> None:
+    with town.store.transaction() as session:
+        wanted = [Raise("HLJ26-001", "power", "major", name, OWNER, files=files) for name, files in (("a", (PHOTO,)), ("b", ()))]
+        raised = raise_many(session, town.worlds.read(session), wanted, town.now, town.outgoing)
+    assert [files_of(town, each.facts.number) for each in raised] == [[(1, "现场.png", 1)], []]
+    assert town.verify().ok
 
 
 def test_a_refused_action_leaves_no_file(town: Town) -> None:

@@ -135,8 +135,11 @@ def test_a_node_that_freezes_at_its_claim_holds_up_the_others_no_longer_than_tha
     with one.transaction() as session:
         claiming.take_turn(session)
     with one.transaction() as session:
-        usual = session.connection().exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
-    assert usual == "5min", "for its claim alone"
+        shown = [
+            session.connection().exec_driver_sql(f"SHOW {name}").scalar()
+            for name in ("idle_in_transaction_session_timeout", "lock_timeout")
+        ]
+    assert shown == ["5min", "0"], "for its claim alone"
 
 
 class Slow(Postbox):
