@@ -76,6 +76,8 @@ TIMES, GRACE, IDLE = 10, 5.0, 120
 MEMORY = 4 << 30
 SEED = 20261124
 HANGS = " (hangs)"
+#: The exit code of a child into which its mutant does not go.
+UNFIT = 77
 OPTIONS = ["-o", "addopts=", "-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:xdist"]
 HERE = Path(__file__).parent
 
@@ -185,8 +187,11 @@ def died(mutant: Mutant | None, tests: Tests, live: Live, chosen: list[str]) -> 
     if child == 0:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        if mutant is not None:
-            live.put(mutant.module, mutant.tree())
+        try:
+            if mutant is not None:
+                live.put(mutant.module, mutant.tree())
+        except ValueError:  # it closes over other names, which no function that is there can be given
+            os._exit(UNFIT)
         for number, name in enumerate(chosen):
             os.write(writing, f"{number}\n".encode())
             signal.setitimer(signal.ITIMER_PROF, GRACE + TIMES * tests.took(name))
@@ -204,6 +209,8 @@ def died(mutant: Mutant | None, tests: Tests, live: Live, chosen: list[str]) -> 
     _, status = os.waitpid(child, 0)
     if status == 0:
         return ""
+    if mutant is not None and os.waitstatus_to_exitcode(status) == UNFIT:
+        return fresh(mutant, chosen, sum(map(tests.took, chosen)))
     return chosen[at] + (HANGS if os.WIFSIGNALED(status) else "")
 
 
@@ -213,7 +220,7 @@ def killed(mutant: Mutant, tests: Tests, live: Live, chosen: list[str], server: 
         apart(server)
         killer = died(mutant, tests, live, chosen)
         name = killer.removesuffix(HANGS)
-        if not killer or name in tests.proven:
+        if not killer or name in tests.proven or name not in tests.known:
             return killer
         apart(server)
         if not died(None, tests, live, [name]):
