@@ -210,7 +210,7 @@ def died(mutant: Mutant | None, tests: Tests, live: Live, chosen: list[str]) -> 
     if status == 0:
         return ""
     if mutant is not None and os.waitstatus_to_exitcode(status) == UNFIT:
-        return fresh(mutant, chosen, sum(map(tests.took, chosen)))
+        return killed_anew(mutant, tests, chosen)
     return chosen[at] + (HANGS if os.WIFSIGNALED(status) else "")
 
 
@@ -290,11 +290,12 @@ def apart(server: Any) -> None:
     server.left.clear()
 
 
-def fresh(mutant: Mutant, tests: list[str], seconds: float) -> str:
-    """The same in a process that has imported nothing of ours yet, in a copy of the tree; which of the tests is not known."""
+def fresh(mutant: Mutant | None, tests: list[str], seconds: float) -> str:
+    """As `died`, in a process that has imported nothing of ours yet, in a copy of the tree; which of the tests is not known."""
     folder = Path(tempfile.mkdtemp(prefix="mutant-"))
     shutil.copytree(ROOT, folder / "t", ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__", ".hypothesis", "*.db"))
-    (folder / "t" / mutant.module).write_text(ast.unparse(mutant.tree()), encoding="utf-8")
+    if mutant is not None:
+        (folder / "t" / mutant.module).write_text(ast.unparse(mutant.tree()), encoding="utf-8")
     child = os.fork()
     if child == 0:
         os.setpgid(0, 0)
@@ -304,11 +305,20 @@ def fresh(mutant: Mutant, tests: list[str], seconds: float) -> str:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.dup2(null, 2)
-        words = ["-B", "-m", "pytest", *OPTIONS, "-x", "-q", *tests]
+        words = ["-B", "-m", "pytest", *OPTIONS, "-x", *tests]
         os.execve(sys.executable, [sys.executable, *words], os.environ | {"PYTHONPATH": str(folder / "t")})
     _, status = os.waitpid(child, 0)
     shutil.rmtree(folder, ignore_errors=True)
     return "" if status == 0 else "a fresh process"
+
+
+def killed_anew(mutant: Mutant, tests: Tests, chosen: list[str]) -> str:
+    """As `fresh`; stops everything if those tests fail without the mutant too."""
+    seconds = sum(map(tests.took, chosen))
+    killer = fresh(mutant, chosen, seconds)
+    if killer and fresh(None, chosen, seconds):
+        sys.exit(f"of the tests of {mutant.name} some fail in a fresh process without it too")
+    return killer
 
 
 class Results:
@@ -344,7 +354,7 @@ def work(wanted: argparse.Namespace, results: Results) -> Callable[[Tests, Live]
                     continue
                 chosen = tests.reaching(each, killers, wanted.budget)
                 if wanted.fresh:
-                    killer = fresh(each, chosen, sum(map(tests.took, chosen))) if chosen else ""
+                    killer = killed_anew(each, tests, chosen) if chosen else ""
                 else:
                     killer = killed(each, tests, live, chosen, server) if chosen else ""
                 results.put(each.name, killer)
