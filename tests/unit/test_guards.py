@@ -159,6 +159,11 @@ class TestSuspension:
         answer = working().ask("suspend", "department_coordinator", until=until, reason="winter_stop")
         assert isinstance(answer, Decision) is fits
 
+    @pytest.mark.parametrize(("until", "fits"), [("2027-07-14", True), ("2027-07-15", False)])
+    def test_on_its_last_day_it_is_not_the_next_winters(self, until: str, fits: bool) -> None:
+        answer = working().at("2027-04-15 10:00").ask("suspend", "department_coordinator", until=until, reason="winter_stop")
+        assert isinstance(answer, Decision) is fits
+
     def test_granted_one_level_up_and_it_resumes_by_itself_in_the_morning(self) -> None:
         case = working()
         case.do("request_suspension", "city_handler", until="2026-10-20", reason="law_case")

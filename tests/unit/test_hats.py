@@ -28,3 +28,14 @@ def test_every_coordinator_of_the_city_coordinates_and_the_office_where_there_is
     left = {name: each for name, each in PEOPLE.items() if name != "city_coordinator"}
     case = Case(people=left)
     case.do("dispatch", "office")
+
+
+def test_who_reported_and_the_projects_company_whoever_of_it() -> None:
+    """Both may withdraw what they raised, and no other company."""
+    twin = PEOPLE["owner"]._replace(id=88, code="OW2", name="企业二号")
+    other = twin._replace(id=89, code="OW3", organ="别的企业")
+    case = Case(people=PEOPLE | {"twin": twin, "other": other})
+    assert case.refused("withdraw", "other", reason="不办了") == "not_allowed"
+    case.do("withdraw", "twin", reason="不办了")
+    moved = {name: each._replace(organ="改了名") if name == "owner" else each for name, each in PEOPLE.items()}
+    Case(people=moved).do("withdraw", "owner", reason="不办了")

@@ -148,6 +148,10 @@ def test_what_is_sound(name: str) -> None:
     assert check(workflow) == []
 
 
+def test_the_stage_above_may_be_named() -> None:
+    assert check(stage(0, next="department")) == []
+
+
 @pytest.mark.parametrize("name", UNSOUND)
 def test_what_is_not(name: str) -> None:
     workflow, place, message, mend = UNSOUND[name]
