@@ -462,6 +462,9 @@ class TestTransfer:
         assert case.refused("approve", "city_coordinator") == "not_agreed"
         assert case.refused("agree", "other_organ") == "not_allowed"
         assert case.refused("agree", "city_target", request_no=9) == "no_request"
+        no = case.ask("resolve", "city_target", reason="已送电")
+        assert isinstance(no, Refusal)
+        assert "agree" in no.allowed
         case.do("agree", "city_target")
         assert case.refused("agree", "city_target") == "wrong_state"
         assert case.refused("approve", "department_coordinator") == "not_allowed"
