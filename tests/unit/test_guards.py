@@ -6,7 +6,7 @@ import pytest
 
 from tests.oracle import slow_due, slow_warning
 from tests.unit.table import MONDAY, PEOPLE, Case, at, rules_of, standing
-from workflows.facts import Card, Decision
+from workflows.facts import Card, Decision, Refusal
 from workflows.rules import clocks
 
 # A major issue dispatched on Monday, 7 September 2026: ten working days end on Sunday the 20th, a make-up day.
