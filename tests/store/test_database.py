@@ -1,6 +1,7 @@
 """The store: no update is lost, every trouble of a database is one sentence, and the schema is what the models say."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,13 @@ def test_nothing_is_written_into_another_schema(store: Store) -> None:
 def test_a_transaction_may_stand_still_for_five_minutes(postgresql: str, new_store) -> None:  # type: ignore[no-untyped-def]
     with new_store(postgresql).reading() as session:
         assert session.connection().execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == "5min"
+
+
+def test_connections_to_a_server_are_kept(postgresql: str, new_store: Callable[[str], Store]) -> None:
+    """To make one costs a server a process; only a file's connections are closed when they have nothing to do."""
+    store = new_store(postgresql)
+    with store.reading(), store.reading():
+        pass
+    kept = store.engine.pool.checkedin()  # type: ignore[attr-defined]
+    store.let_go()
+    assert store.engine.pool.checkedin() == kept > 0  # type: ignore[attr-defined]
