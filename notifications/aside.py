@@ -6,8 +6,6 @@ from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
 #: How work that may block is done.
 Aside = Callable[[Callable[[], None]], Awaitable[None]]
 

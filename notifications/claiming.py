@@ -18,7 +18,7 @@ from notifications.among import among
 from notifications.kinds import SUMMARY_KINDS
 from notifications.lanes import MAIL, Lane
 from notifications.message import Down, GiveUp, Hold, Outcome, Sent, TryAgain
-from notifications.outbox import DOWN, HELD, OUTBOX, WAITING, waits_for
+from notifications.outbox import DOWN, HELD, OUTBOX, WAITING, kept_for
 from notifications.retrying import USUAL, RetryPolicy
 
 
@@ -243,5 +243,5 @@ def held_until(session: Session, now: datetime, policy: RetryPolicy = USUAL, lan
     """
     soon = and_(OUTBOX.c.next_try_at > now, OUTBOX.c.next_try_at <= now + policy.hold)
     # of its own channel alone: of one that is no longer configured nobody has asked this server
-    mine = select(OUTBOX.c.next_try_at).where(WAITING, soon, or_(waits_for(HELD), waits_for(DOWN)), OUTBOX.c.channel == lane.name)
+    mine = select(OUTBOX.c.next_try_at).where(WAITING, soon, or_(kept_for(HELD), kept_for(DOWN)), OUTBOX.c.channel == lane.name)
     return session.connection().execute(mine.order_by(OUTBOX.c.next_try_at.desc()).limit(1)).scalar()

@@ -159,7 +159,7 @@ def enqueue(session: Session, drafts: Iterable[Draft], now: datetime, domain: st
     return added
 
 
-def waits_for(why: str) -> ColumnElement[bool]:
+def kept_for(why: str) -> ColumnElement[bool]:
     """The messages that are kept for this reason, HELD or DOWN."""
     return and_(OUTBOX.c.state == "queued", OUTBOX.c.last_error.startswith(why))
 
@@ -193,7 +193,7 @@ def kept_counts(session: Session) -> dict[str, int]:
 
 def retry(session: Session, ids: Sequence[int] | None, now: datetime) -> int:
     """Dead messages get another life, and those that are kept their turn, all of them or these; how many. A digest goes whole."""
-    chosen = or_(OUTBOX.c.state == "dead", waits_for(HELD), waits_for(DOWN))
+    chosen = or_(OUTBOX.c.state == "dead", kept_for(HELD), kept_for(DOWN))
     if ids is not None:
         these = among(OUTBOX.c.id, ids)
         merged = select(OUTBOX.c.merged_into).where(these, OUTBOX.c.merged_into != "").distinct()
